@@ -1,0 +1,1 @@
+"""Collectors: one module a platform, the same two methods (see linux.Collector)."""

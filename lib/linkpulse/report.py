@@ -1,0 +1,154 @@
+"""A sample written as one Device Defender report (docs/report.md), into one buffer, without allocating."""
+
+import random
+from linkpulse import rows, tags
+from linkpulse.errors import TooLarge
+from linkpulse.sample import NO_INTERFACE, RECORD
+from micropython import const
+
+# Positions in tags.LONG and tags.SHORT.
+_HEADER, _REPORT_ID, _VERSION, _METRICS, _TCP_CONNECTIONS, _ESTABLISHED = range(6)
+_CONNECTIONS, _REMOTE, _LOCAL_PORT, _LOCAL_INTERFACE, _TCP_PORTS, _UDP_PORTS = range(6, 12)
+_PORTS, _PORT, _INTERFACE, _TOTAL, _STATS, _BYTES_IN = range(12, 18)
+
+# An IPv4 row at its longest, with an interface of four letters.
+_ROW = const(44)
+_ROW_LONG_TAGS = const(27)
+_ROW_JSON = const(16)
+
+
+class Report:
+    """Writes reports with one format ("cbor" or "json") and one set of tags ("short" or "long").
+
+    `size` is the buffer's, 0 for one that holds `connections` IPv4 rows. What does not fit is written with fewer rows
+    and its true totals; only when even that does not fit is it TooLarge.
+    """
+
+    def __init__(self, format="cbor", tag_set="short", connections=50, size=0):
+        if format == "cbor":
+            from microcbor import Writer
+        else:
+            from linkpulse.jsonwriter import Writer
+        if not size:
+            row = _ROW + (tag_set == "long") * _ROW_LONG_TAGS + (format == "json") * _ROW_JSON
+            size = 400 + connections * row
+        self._buf = bytearray(size)
+        self._writer = Writer(self._buf)
+        self._template = Writer(bytearray(128))
+        self._cbor = format == "cbor"
+        self._tags = tags.SHORT if tag_set == "short" else tags.LONG
+        self._text = bytearray(48)
+        self._pieces = {}
+
+    def write(self, report_id, counters, sockets, empty=True):
+        """A memoryview of the report, valid until the next. Blocks without entries are left out unless `empty`."""
+        connections = kept = sockets.kept
+        ports = sockets.tcp_ports.kept + sockets.udp_ports.kept
+        while True:
+            self._write(report_id, counters, sockets, empty, connections, ports)
+            needed = self._writer.size
+            if needed <= len(self._buf):
+                return self._writer.result()
+            if connections:
+                # Rows are of about one size: take off what is too much and one more.
+                over = (needed - len(self._buf)) * (kept + 1) // needed + 1
+                connections = max(0, connections - over)
+            elif ports:
+                ports //= 2
+            else:
+                raise TooLarge("a report of %d bytes does not fit its buffer of %d: raise `buffer`" % (needed, len(self._buf)))
+
+    def _write(self, report_id, counters, sockets, empty, connections, ports):
+        w = self._writer
+        tag = self._tags
+        tcp = sockets.tcp_read and (empty or sockets.tcp_total > 0)
+        udp = sockets.udp_read and (empty or sockets.udp_total > 0)
+        established = sockets.tcp_read and (empty or sockets.connections > 0)
+        stats = counters.available()
+        w.reset()
+        w.map(2)
+        w.text(tag[_HEADER])
+        w.map(2)
+        w.text(tag[_REPORT_ID])
+        w.uint(report_id)
+        w.text(tag[_VERSION])
+        w.text(b"1.0")
+        w.text(tag[_METRICS])
+        w.map(tcp + udp + established + stats)
+        if tcp:
+            self._ports(tag[_TCP_PORTS], sockets.tcp_ports, sockets.tcp_total, sockets.names, ports)
+        if udp:
+            self._ports(tag[_UDP_PORTS], sockets.udp_ports, sockets.udp_total, sockets.names, ports)
+        if established:
+            w.text(tag[_TCP_CONNECTIONS])
+            w.map(1)
+            w.text(tag[_ESTABLISHED])
+            w.map(2)
+            w.text(tag[_CONNECTIONS])
+            self._connections(sockets, connections)
+            w.text(tag[_TOTAL])
+            w.uint(sockets.connections)
+        if stats:
+            w.text(tag[_STATS])
+            w.map(4)
+            for which in range(4):
+                w.text(tag[_BYTES_IN + which])
+                w.uint(counters.difference(which))
+
+    def _ports(self, key, table, total, names, most):
+        w = self._writer
+        tag = self._tags
+        kept = min(table.kept, most)
+        w.text(key)
+        w.map(2)
+        w.text(tag[_PORTS])
+        w.array(kept)
+        for i in range(kept):
+            slot = table.slot(i)
+            known = slot != NO_INTERFACE
+            w.map(1 + known)
+            w.text(tag[_PORT])
+            w.uint(table.port(i))
+            if known:
+                w.text(tag[_INTERFACE])
+                w.text(names.name(slot))
+        w.text(tag[_TOTAL])
+        w.uint(total)
+
+    def _connections(self, sockets, n):
+        w = self._writer
+        kept = sockets.kept
+        w.array(n)
+        # Where only some go in, a run that starts anywhere: each has the same chance.
+        i = random.getrandbits(16) % kept if n < kept else 0
+        for _ in range(n):
+            record = i * RECORD
+            slot = sockets.records[record]
+            name = sockets.names.name(slot)
+            pieces = self._pieces.get(slot)
+            if pieces is None or pieces[3] is not name:
+                pieces = self._pieces[slot] = self._pieces_for(name)
+            end = rows.row(
+                self._buf, w.open_item(), len(self._buf), self._cbor, pieces[0], pieces[1], pieces[2], self._text,
+                sockets.records, record,
+            )  # fmt: skip
+            w.close_item(end)
+            i = i + 1 if i + 1 < kept else 0
+
+    def _pieces_for(self, name):
+        # What is the same in all rows of an interface, cut out of a row that the writer itself wrote.
+        w = self._template
+        tag = self._tags
+        w.reset()
+        w.map(2 if name is None else 3)
+        w.text(tag[_REMOTE])
+        w.text(b"")
+        address = w.size
+        w.text(tag[_LOCAL_PORT])
+        w.uint(0)
+        port = w.size - (name is None and not self._cbor)  # there the row's bracket is closed already
+        if name is not None:
+            w.text(tag[_LOCAL_INTERFACE])
+            w.text(name)
+        row = bytes(w.result())
+        return row[: address - 1], row[address if self._cbor else address - 1 : port - 1], row[port:], name

@@ -1,0 +1,178 @@
+# mpy-cross: -X emit=viper
+"""A connection's record written as text and as a row of a report. One source for two compilers: see collect/scan.py."""
+
+
+def ptr8(buf):
+    return buf
+
+
+def decimal(out, at: int, n: int) -> int:
+    """Writes n >= 0 in decimal at out[at:]; its end."""
+    o = ptr8(out)
+    end = at + 1
+    rest = n
+    while rest > 9:
+        rest //= 10
+        end += 1
+    i = end
+    while i > at:
+        i -= 1
+        o[i] = 48 + n % 10
+        n //= 10
+    return end
+
+
+def remote(out, records, at: int) -> int:
+    """Writes the remote end of the record at records[at:] as "ip:port" or "[ip]:port"; its length, 47 at the most.
+
+    IPv6 as RFC 5952 wants it: lower case, no leading zeros, the first longest run of zero groups as "::".
+    """
+    o = ptr8(out)
+    r = ptr8(records)
+    end = 0
+    if r[at + 1] == 4:
+        i = 0
+        while i < 4:
+            n = int(r[at + 6 + i])
+            if n > 99:
+                o[end] = 48 + n // 100
+                end += 1
+            if n > 9:
+                o[end] = 48 + n // 10 % 10
+                end += 1
+            o[end] = 48 + n % 10
+            o[end + 1] = 46
+            end += 2
+            i += 1
+        end -= 1
+    else:
+        best = 8
+        longest = 1
+        run = 0
+        i = 0
+        while i < 8:
+            if r[at + 6 + 2 * i] | r[at + 7 + 2 * i]:
+                run = 0
+            else:
+                run += 1
+                if run > longest:
+                    longest = run
+                    best = i + 1 - run
+            i += 1
+        o[0] = 91
+        end = 1
+        i = 0
+        while i < 8:
+            if i == best:
+                o[end] = 58
+                end += 1
+                i += longest
+                if i == 8:
+                    o[end] = 58
+                    end += 1
+                continue
+            if i:
+                o[end] = 58
+                end += 1
+            n = int(r[at + 6 + 2 * i]) << 8 | int(r[at + 7 + 2 * i])
+            shift = 12
+            while shift > 0 and not n >> shift:
+                shift -= 4
+            while shift >= 0:
+                c = n >> shift & 15
+                o[end] = 48 + c if c < 10 else 87 + c
+                end += 1
+                shift -= 4
+            i += 1
+        o[end] = 93
+        end += 1
+    o[end] = 58
+    n = int(r[at + 4]) << 8 | int(r[at + 5])
+    end += 1
+    divisor = 10000
+    while divisor > 1 and n < divisor:
+        divisor //= 10
+    while divisor:
+        o[end] = 48 + n // divisor % 10
+        end += 1
+        divisor //= 10
+    return end
+
+
+def row(out, at: int, room: int, cbor: int, first, middle, last, text, records, record: int) -> int:
+    """Writes first, remote address, middle, local port, last at out[at:room]; the end, even where it did not fit.
+
+    The three pieces are everything of a row that is the same for all rows of an interface (see report.py); `text` is
+    a scratch buffer of 48 bytes.
+    """
+    o = ptr8(out)
+    t = ptr8(text)
+    r = ptr8(records)
+    size = int(remote(text, records, record))
+    n1 = int(len(first))
+    n2 = int(len(middle))
+    n3 = int(len(last))
+    port = int(r[record + 2]) << 8 | int(r[record + 3])
+    width = 1
+    if cbor:
+        if port > 255:
+            width = 3
+        elif port > 23:
+            width = 2
+    else:
+        limit = 10
+        while port >= limit:
+            width += 1
+            limit *= 10
+    end = at + n1 + size + n2 + width + n3
+    if cbor:
+        end += 1 if size < 24 else 2
+    if end > room:
+        return end
+    p = ptr8(first)
+    i = 0
+    while i < n1:
+        o[at + i] = p[i]
+        i += 1
+    at += n1
+    if cbor:
+        if size < 24:
+            o[at] = 0x60 | size
+        else:
+            o[at] = 0x78
+            at += 1
+            o[at] = size
+        at += 1
+    i = 0
+    while i < size:
+        o[at + i] = t[i]
+        i += 1
+    at += size
+    p = ptr8(middle)
+    i = 0
+    while i < n2:
+        o[at + i] = p[i]
+        i += 1
+    at += n2
+    if not cbor:
+        i = width
+        while i > 0:
+            i -= 1
+            o[at + i] = 48 + port % 10
+            port //= 10
+    elif width == 1:
+        o[at] = port
+    elif width == 2:
+        o[at] = 24
+        o[at + 1] = port
+    else:
+        o[at] = 25
+        o[at + 1] = port >> 8
+        o[at + 2] = port & 255
+    at += width
+    p = ptr8(last)
+    i = 0
+    while i < n3:
+        o[at + i] = p[i]
+        i += 1
+    return end

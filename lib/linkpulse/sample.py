@@ -1,0 +1,270 @@
+"""What a collector fills: interface counters with their differences, and a bounded table of sockets.
+
+Nothing here knows a platform or a report. Everything is allocated at construction; only an interface seen for the
+first time allocates, once.
+"""
+
+import random
+from array import array
+from micropython import const
+
+NO_INTERFACE = const(255)  # a slot: the interface is not known, or the address is a wildcard
+
+# A counter is kept modulo 2**54 in two small ints, 24 + 30 bits, so that a 64-bit counter costs no heap where ints
+# have 31 bits. Differences are exact all the same; a total is never reported.
+LOW_BITS = const(24)
+LOW_MASK = const(0xFFFFFF)
+HIGH_MASK = const(0x3FFFFFFF)
+
+BYTES_IN, PACKETS_IN, BYTES_OUT, PACKETS_OUT = range(4)
+
+_ZEROS = array("i", (0,) * 8)
+
+
+_NAMES = const(64)
+_SEEN = const(1)
+_SEEN_BEFORE = const(2)
+
+
+class Names:
+    """Interface names by small number (slot). A slot is used again only after a whole sample without its name."""
+
+    def __init__(self):
+        self._names = []
+        self._seen = bytearray(_NAMES)
+        self.fresh = False  # the last `find` met a name that was not in the sample before
+
+    def begin(self):
+        for slot in range(len(self._names)):
+            self._seen[slot] = (self._seen[slot] & _SEEN) << 1
+
+    def name(self, slot):
+        """The name in bytes, or None for NO_INTERFACE."""
+        return None if slot == NO_INTERFACE else self._names[slot]
+
+    def seen(self, slot):
+        return self._seen[slot] & _SEEN
+
+    def find(self, buf, start, end):
+        """The slot of the name buf[start:end], a new one where needed; NO_INTERFACE when all are taken."""
+        n = end - start
+        for slot in range(len(self._names)):
+            name = self._names[slot]
+            if len(name) == n:
+                i = 0
+                while i < n and name[i] == buf[start + i]:
+                    i += 1
+                if i == n:
+                    self.fresh = not self._seen[slot]
+                    self._seen[slot] |= _SEEN
+                    return slot
+        self.fresh = True
+        return self._new(bytes(buf[start:end]))
+
+    def _new(self, name):
+        slot = len(self._names)
+        if slot < _NAMES:
+            self._names.append(name)
+        else:
+            slot = 0
+            while self._seen[slot]:
+                slot += 1
+                if slot == _NAMES:
+                    return NO_INTERFACE
+            self._names[slot] = name
+        self._seen[slot] = _SEEN
+        return slot
+
+
+class Counters:
+    """Bytes and packets of each interface, and their differences since the last report that was accepted.
+
+    `width` is the counters' size in bits where the platform lets them wrap (32 or 64). `from_start` says that they
+    began at zero with this process, so that the first difference is a true one.
+
+    A collector calls `begin()`, then `put()` once an interface; or `missing()` when it could read nothing.
+    """
+
+    def __init__(self, width=64, from_start=False):
+        self.width = width
+        self.from_start = from_start
+        self.names = Names()
+        self.resets = 0  # interfaces whose difference was left out because a counter went backwards
+        self._now = array("i")
+        self._base = array("i")
+        self._samples = 0
+        self._collected = False
+
+    def begin(self):
+        self.names.begin()
+        self._collected = True
+        self._samples += self._samples < 2
+
+    def missing(self):
+        self._collected = False
+
+    def available(self):
+        """True when there is a difference to report."""
+        return self._collected and (self._samples > 1 or self.from_start)
+
+    def put(self, buf, start, end, values):
+        """Interface buf[start:end] stands at `values`: low and high part of BYTES_IN, PACKETS_IN, BYTES_OUT, PACKETS_OUT.
+
+        False when there is no room for another interface.
+        """
+        slot = self.names.find(buf, start, end)
+        if slot == NO_INTERFACE:
+            return False
+        at = slot << 3
+        new = at == len(self._now)
+        if new:
+            self._now.extend(_ZEROS)
+            self._base.extend(_ZEROS)
+        for i in range(8):
+            self._now[at + i] = values[i]
+        if self.names.fresh:
+            # It may bring totals from before it was ours to watch, unless all counting began with this process.
+            if not (new and self.from_start):
+                self._rebase(at)
+            return True
+        for which in range(4):
+            if self._difference(at + 2 * which) < 0:
+                # A reset: what came before it cannot be known, so this interface starts again from here.
+                self.resets += 1
+                self._rebase(at)
+                break
+        return True
+
+    def difference(self, which):
+        """The sum over all interfaces of the last sample, since the last `commit()`."""
+        total = 0
+        for slot in range(len(self._now) >> 3):
+            if self.names.seen(slot):
+                total += self._difference((slot << 3) + 2 * which)
+        return total
+
+    def commit(self):
+        """The report of the last sample was accepted: the next differences count from it."""
+        if self._collected:
+            for slot in range(len(self._now) >> 3):
+                if self.names.seen(slot):
+                    self._rebase(slot << 3)
+
+    def _rebase(self, at):
+        for i in range(8):
+            self._base[at + i] = self._now[at + i]
+
+    def _difference(self, at):
+        # Negative for a reset. A wrap is believed only where the width says that one is possible and where the
+        # difference it gives is under half the range: a radio that restarts shows small packet counters, whose wrap
+        # would be nearly a whole range.
+        low = self._now[at] - self._base[at]
+        high = self._now[at + 1] - self._base[at + 1]
+        if low < 0:
+            low += LOW_MASK + 1
+            high -= 1
+        if high < 0:
+            high = (high + 256) if self.width == 32 else (high & HIGH_MASK)
+            if high < 0 or high >= (128 if self.width == 32 else 0x20000000):
+                return -1
+        return (high << LOW_BITS) | low
+
+
+class PortTable:
+    """Listening ports, each (port, interface) once, sorted; beyond the capacity the lowest, and a true total."""
+
+    def __init__(self, capacity=128):
+        self._capacity = capacity
+        self._keys = array("i", bytearray(4 * capacity))
+        self._another = None
+        self.begin()
+
+    def begin(self, floor=-1):
+        """Starts over, for keys above `floor` only."""
+        self.kept = 0
+        self.more = False  # there were keys above the last one kept
+        self._floor = floor
+
+    def add(self, port, slot):
+        key = port << 8 | slot
+        if key <= self._floor:
+            return
+        keys = self._keys
+        low = 0
+        high = self.kept
+        while low < high:
+            middle = (low + high) >> 1
+            if keys[middle] < key:
+                low = middle + 1
+            else:
+                high = middle
+        if low < self.kept and keys[low] == key:
+            return
+        if self.kept == self._capacity:
+            self.more = True
+            if low == self.kept:
+                return
+        else:
+            self.kept += 1
+        i = self.kept - 1
+        while i > low:
+            keys[i] = keys[i - 1]
+            i -= 1
+        keys[low] = key
+
+    def last(self):
+        """The highest key kept: the floor of a pass that looks for what is above it."""
+        return self._keys[self.kept - 1]
+
+    def another(self):
+        """A second table of the same size, for such passes."""
+        if self._another is None:
+            self._another = PortTable(self._capacity)
+        return self._another
+
+    def port(self, i):
+        return self._keys[i] >> 8
+
+    def slot(self, i):
+        return self._keys[i] & 255
+
+
+# A connection's record: slot, family (4 or 6), local port, remote port (big-endian), remote address.
+RECORD = const(22)
+# The state that a collector's scanner shares: see SocketTable.
+TOTAL, CAPACITY, RANDOM_A, RANDOM_B = range(4)
+
+
+class SocketTable:
+    """Listening TCP and UDP ports and established TCP connections of one moment.
+
+    `records` holds the connections, RECORD bytes each; past its capacity they are a uniform random sample of all
+    (reservoir sampling), and `connections` stays the true number. `tcp_read`, `udp_read` say what was collected.
+    """
+
+    def __init__(self, connections=50, ports=128):
+        self.names = Names()
+        self.tcp_ports = PortTable(ports)
+        self.udp_ports = PortTable(ports)
+        self.tcp_total = self.udp_total = 0
+        self.tcp_read = self.udp_read = False
+        self.records = bytearray(RECORD * connections)
+        seed = random.getrandbits(30)
+        # Two multiply-with-carry generators whose products stay under 2**30.
+        self.state = array("i", (0, connections, seed & 0x7FFF | 1, seed >> 15 | 1))
+
+    def begin(self):
+        self.names.begin()
+        self.tcp_ports.begin()
+        self.udp_ports.begin()
+        self.tcp_total = self.udp_total = 0
+        self.tcp_read = self.udp_read = False
+        self.state[TOTAL] = 0
+
+    @property
+    def connections(self):
+        return self.state[TOTAL]
+
+    @property
+    def kept(self):
+        return min(self.state[TOTAL], self.state[CAPACITY])
