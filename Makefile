@@ -10,7 +10,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 TOOLS = PYTHONPATH=tools $(PY) -m linkpulse_tools
 PIP := $(PY) -m pip --disable-pip-version-check --no-input
-INSTALL := $(PIP) install --quiet --require-hashes -r
+INSTALL := $(PIP) install -q -q --require-hashes -r
 
 COUNT ?=
 INTERVAL ?= 5
@@ -33,6 +33,7 @@ help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: build/.run ## make the virtual environment that run, report and size need
+	@echo "ready: $(VENV)" >&2
 
 run: build/.run ## report this machine to a broker here until Ctrl-C: COUNT= INTERVAL= FORMAT= TAGS= THING= BROKER= MICROPYTHON= LOOPBACK=1
 	@$(TOOLS) run $(if $(COUNT),--count '$(COUNT)') --interval '$(INTERVAL)' --format '$(FORMAT)' --tags '$(TAGS)' \
@@ -62,7 +63,11 @@ lock: ## make requirements/*.txt again from pyproject.toml (PYTHON= the oldest s
 clean: ## remove what was made
 	rm -rf build $(VENV)
 
-# Set-up: one stamp a step. All it says goes to standard error, so that a report can be piped.
+# Set-up: one stamp a step; stamps of an environment that is gone do not count. All it says goes to standard error, so that a report can be piped.
+ifeq ($(wildcard $(PY)),)
+$(shell rm -f build/.venv build/.run build/.test build/.bench)
+endif
+
 build/.venv:
 	@mkdir -p build
 	@echo "[1/2] virtual environment in $(VENV)" >&2

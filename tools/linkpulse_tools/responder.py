@@ -1,0 +1,54 @@
+"""Connects the service's logic to a broker: an MQTT client with its own certificate."""
+
+import ssl
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+
+from linkpulse_tools.certs import Bundle, Files
+from linkpulse_tools.errors import ToolError
+from linkpulse_tools.service import SUBSCRIPTION, Service
+
+TIMEOUT = 15.0
+
+
+def client_context(ca: Files, pair: Files | None) -> ssl.SSLContext:
+    """TLS for a client that verifies the broker and shows `pair` (None: shows nothing)."""
+    context = ssl.create_default_context(cafile=str(ca.pem))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if pair:
+        context.load_cert_chain(str(pair.pem), str(pair.key_pem))
+    return context
+
+
+class Responder:
+    """Answers every report on the broker at host and port while entered; entering returns once it is subscribed."""
+
+    def __init__(self, host: str, port: int, bundle: Bundle, service: Service):
+        self._address, self._service = (host, port), service
+        self._subscribed = threading.Event()
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="linkpulse-service")
+        self._client.tls_set_context(client_context(bundle.ca, bundle.service))
+        self._client.on_connect = lambda client, *_: client.subscribe(SUBSCRIPTION, qos=1)
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = self._answer
+
+    def __enter__(self):
+        try:
+            self._client.connect(*self._address)
+        except OSError as error:
+            raise ToolError(f"the responder cannot reach the broker: {error}") from error
+        self._client.loop_start()
+        if not self._subscribed.wait(TIMEOUT):
+            self.__exit__()
+            raise ToolError("the broker did not let the responder subscribe")
+        return self
+
+    def __exit__(self, *_):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _answer(self, client, userdata, message) -> None:
+        for topic, payload in self._service.handle(message.topic, message.payload, time.time_ns() // 1_000_000):
+            client.publish(topic, payload, qos=1)
