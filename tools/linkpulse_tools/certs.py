@@ -18,6 +18,17 @@ from linkpulse_tools import files
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 LIFETIME = datetime.timedelta(days=365)
+USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
 SKEW = datetime.timedelta(hours=1)
 
 
@@ -149,8 +160,7 @@ def _builder(name, key, not_before, not_after) -> x509.CertificateBuilder:
 
 
 def _usage(**given) -> x509.KeyUsage:
-    names = "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign"
-    return x509.KeyUsage(**{name: given.get(name, False) for name in f"{names} crl_sign encipher_only decipher_only".split()})
+    return x509.KeyUsage(**{name: given.get(name, False) for name in USAGES})
 
 
 def _name(text: str) -> x509.Name:

@@ -15,21 +15,32 @@ MINIMUM = (1, 24)
 HEAP = "128K"
 ARCHITECTURES = (
     None,
-    *"x86 x64 armv6 armv6m armv7m armv7em armv7emsp armv7emdp xtensa xtensawin rv32imc rv64imc".split(),
+    "x86",
+    "x64",
+    "armv6",
+    "armv6m",
+    "armv7m",
+    "armv7em",
+    "armv7emsp",
+    "armv7emdp",
+    "xtensa",
+    "xtensawin",
+    "rv32imc",
+    "rv64imc",
 )
 PROBE = """
 import sys, gc
 missing = []
-for name in %r:
+for name in MODULES:
     try:
         __import__(name)
     except ImportError:
         missing.append(name)
 it = sys.implementation
-print('{"name": "%%s", "version": [%%d, %%d, %%d], "mpy": %%d, "heap": %%d, "missing": "%%s"}' %% (
+print('{"name": "%s", "version": [%d, %d, %d], "mpy": %d, "heap": %d, "missing": "%s"}' % (
     it[0], it[1][0], it[1][1], it[1][2], getattr(it, "_mpy", 0),
     gc.mem_free() + gc.mem_alloc() if hasattr(gc, "mem_free") else 0, " ".join(missing)))
-""" % (MODULES,)
+""".replace("MODULES", repr(MODULES))
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ def architecture(mpy: int) -> str | None:
 
 
 def find(wanted: str | None = None) -> Interpreter:
-    """The interpreter that was asked for (argument, LINKPULSE_MICROPYTHON), or else the one installed beside this Python."""
+    """The one asked for (argument, then LINKPULSE_MICROPYTHON), otherwise the one installed beside this Python."""
     wanted = wanted or os.environ.get("LINKPULSE_MICROPYTHON")
     beside = Path(sys.executable).parent / "micropython"
     path = shutil.which(wanted) if wanted else (str(beside) if beside.exists() else shutil.which("micropython"))

@@ -1,11 +1,11 @@
 """Is this a valid Device Defender report? Strictly by report-spec: types, tags, addresses, totals, nothing unknown."""
 
-import ipaddress
 import json
 import math
 import re
 from dataclasses import dataclass, field
 
+from linkpulse_tools.address import is_address, is_endpoint, is_interface
 from linkpulse_tools.decode import DecodeError, decode
 
 PAYLOAD_LIMIT = 128 * 1024
@@ -36,15 +36,13 @@ SHORT = {
     "packets_out": "po",
 }
 LONG = {short: long for long, short in SHORT.items()}
-ENDPOINT = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(0|[1-9][0-9]{0,4})", re.ASCII)
 VERSION = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
 METRIC_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}", re.ASCII)
-WILDCARDS = ("0.0.0.0", "::", "*")
 
 
 @dataclass
 class Verdict:
-    """What was found: `problems` (empty when valid), `notes`, and the report with long tags as far as it was readable."""
+    """What was found: `problems` (none when valid), `notes`, and with long tags what was readable of the report."""
 
     problems: list = field(default_factory=list)
     notes: list = field(default_factory=list)
@@ -90,7 +88,7 @@ def validate(payload: bytes, fmt: str) -> Verdict:
 
 
 class Checker:
-    """Walks one value, collects problems, and returns what is valid with long tags. A rule is f(checker, value, where)."""
+    """Walks a value, collects problems, returns what is valid with long tags. A rule is f(checker, value, where)."""
 
     def __init__(self, problems: list, tags: str):
         self.problems = problems
@@ -166,29 +164,6 @@ def _array(rule):
         return [rule(checker, item, f"{where}[{index}]") for index, item in enumerate(value)]
 
     return check
-
-
-def is_interface(text: str) -> bool:
-    """A name of an interface: printable text, and never a wildcard address."""
-    return bool(text.strip()) and text.isprintable() and text not in WILDCARDS
-
-
-def is_address(text: str) -> bool:
-    """An address in its one canonical form: dotted IPv4, RFC 5952 IPv6, mapped addresses as IPv4, no zone."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return str(address) == text and not getattr(address, "ipv4_mapped", None) and "%" not in text
-
-
-def is_endpoint(text: str) -> bool:
-    """"ip:port" or "[ipv6]:port", both canonical."""
-    match = ENDPOINT.fullmatch(text)
-    if not match or int(match[3]) > 65535:
-        return False
-    six, four = match[1], match[2]
-    return is_address(six or four) and (":" in six if six else True)
 
 
 def _number(checker, value, where):

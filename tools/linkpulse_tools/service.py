@@ -22,7 +22,7 @@ MESSAGE_LIMIT = 200
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one payload. `status` is "accepted", "rejected" or "duplicate"; `code` and `message` say why not."""
+    """What became of a payload: `status` "accepted", "rejected" or "duplicate"; `code` and `message` say why not."""
 
     thing: str
     format: str

@@ -1,0 +1,92 @@
+"""The `linkpulse` command. Exit codes: 0 done, 1 not done and why on standard error, 2 wrong usage, 130 Ctrl-C."""
+
+import re
+import signal
+import sys
+
+import click
+from rich.console import Console
+
+from linkpulse_tools import __version__, once, paths, size
+from linkpulse_tools.errors import ToolError
+from linkpulse_tools.run import Options, run
+
+THING = re.compile(r"[a-zA-Z0-9:_-]{1,64}")
+
+
+def _thing(context, parameter, value: str) -> str:
+    if not THING.fullmatch(value):
+        raise click.BadParameter("1 to 64 of a-z A-Z 0-9 : _ - (it is the common name of a certificate)")
+    return value
+
+
+def _common(default_format: str, default_tags: str):
+    """The options that run and report share."""
+
+    def decorate(command):
+        for option in (
+            click.option("--format", type=click.Choice(["cbor", "json"]), default=default_format, show_default=True),
+            click.option("--tags", type=click.Choice(["long", "short"]), default=default_tags, show_default=True),
+            click.option("--thing", default="linkpulse-demo", show_default=True, callback=_thing),
+            click.option("--loopback", is_flag=True, help="Include loopback traffic, listeners and connections."),
+            click.option("--micropython", metavar="PATH", help="Another MicroPython than the installed one."),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.group()
+@click.version_option(__version__)
+def commands() -> None:
+    """Run, check and show the reports of a linkpulse device."""
+
+
+@commands.command("run")
+@click.option("--count", type=click.IntRange(min=1), help="End after this many accepted reports.")
+@click.option("--interval", type=click.IntRange(min=1), default=5, show_default=True, help="Seconds between reports.")
+@click.option("--broker", type=click.Choice(["embedded", "mosquitto"]), default="embedded", show_default=True)
+@click.option("--limit", type=click.FloatRange(min=0), help="Seconds under which the service throttles.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a report.")
+@_common("cbor", "short")
+def run_command(**options) -> None:
+    """Report this machine to a broker on this machine, and show each report with its response."""
+    run(Options(**options), Console(), Console(stderr=True))
+
+
+@commands.command("report")
+@click.option("--proc", default="/proc", show_default=True, help="Another proc root, such as /host_proc/1.")
+@_common("json", "long")
+def report_command(micropython, **settings) -> None:
+    """Print one report of this machine to standard output, and nothing else."""
+    sys.stdout.buffer.write(once.report(settings, micropython))
+
+
+@commands.command("size")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def size_command(as_json: bool) -> None:
+    """Weigh the device code as .mpy against its budgets."""
+    result = size.summary(size.measure(paths.LIB, paths.MPY))
+    size.show(Console(), result, as_json)
+    if result["over"]:
+        raise ToolError("over budget")
+
+
+def main(args=None, prog_name: str = "linkpulse") -> None:
+    """The entry point: errors that a user can mend are one message, never a stack trace."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        commands.main(args, prog_name, standalone_mode=False)
+    except ToolError as error:
+        click.echo(f"linkpulse: {error}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)

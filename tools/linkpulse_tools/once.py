@@ -1,0 +1,35 @@
+"""`linkpulse report`: one report of this machine from the device code, without publishing it."""
+
+import subprocess
+from pathlib import Path
+
+from linkpulse_tools import device, interpreter, paths
+from linkpulse_tools.errors import ToolError
+
+TIMEOUT = 60
+
+
+def report(settings: dict, micropython: str | None = None) -> bytes:
+    """The bytes that firmware/report.py writes for these settings; JSON gets one newline at its end."""
+    script = paths.FIRMWARE / "report.py"
+    if not script.exists():
+        raise ToolError(f"{script} is missing: run this in a checkout of linkpulse")
+    runtime = interpreter.find(micropython)
+    path = device.write_settings(paths.RUN / "report-settings.json", {**settings, "proc": _proc(settings["proc"])})
+    command, env = runtime.command(script, str(path)), device.environment(runtime)
+    try:
+        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"the device gave no report in {TIMEOUT} s") from None
+    if done.returncode or not done.stdout:
+        said = done.stderr.decode(errors="replace").strip() or "it said nothing"
+        raise ToolError(f"the device gave no report (exit code {done.returncode}):\n{said}")
+    return done.stdout.rstrip(b"\n") + b"\n" if settings["format"] == "json" else done.stdout
+
+
+def _proc(text: str) -> str:
+    """An absolute proc root that exists."""
+    path = Path(text).absolute()
+    if not path.is_dir():
+        raise ToolError(f"{text} is no folder: PROC names a proc root such as /proc or /host_proc/1")
+    return str(path)
