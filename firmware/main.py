@@ -1,0 +1,9 @@
+"""Settings, agent, run: what a board does from its start. One line of JSON after every outcome."""
+
+import json
+import sys
+from linkpulse import Agent
+from linkpulse.settings import load
+
+agent = Agent(load(sys.argv[1] if len(sys.argv) > 1 else "settings.json"))
+agent.run(lambda: print(json.dumps(agent.status())))
