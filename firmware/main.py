@@ -1,5 +1,9 @@
 """Settings, agent, run: what a board does from its start. One line of JSON after every outcome."""
 
+import gc
+
+gc.threshold(4096)  # collect while modules load, so that the heap stays in one piece
+
 import json
 import sys
 from linkpulse import Agent

@@ -1,5 +1,9 @@
 """Writes one report of this machine to standard output, raw, without publishing it. Argument: the settings file."""
 
+import gc
+
+gc.threshold(4096)  # collect while modules load, so that the heap stays in one piece
+
 import sys
 from linkpulse.collect.linux import Collector
 from linkpulse.reporter import Reporter

@@ -9,7 +9,10 @@ _MODULES = {"Agent": "agent", "Reporter": "reporter", "Settings": "settings", "S
 
 
 def __getattr__(name):
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(name)
-    return getattr(__import__("linkpulse." + module, None, None, (name,)), name)
+    # A class by its name, or a module: MicroPython asks here for `from linkpulse import rows` too.
+    module = "linkpulse." + _MODULES.get(name, name)
+    try:
+        module = __import__(module, None, None, (name,))
+    except ImportError as e:
+        raise AttributeError("linkpulse has no %s that works here: %s" % (name, e))
+    return getattr(module, name) if name in _MODULES else module

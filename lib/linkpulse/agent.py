@@ -104,6 +104,7 @@ class Agent:
             session.wait(0)
             if self._waiting and _until(self._answer_due) <= 0:
                 self._outcome("unknown", "no answer to report %s" % self._status["report_id"])
+                return 0
         if not self._waiting and _until(self._due) <= 0:
             if not session.connected():
                 session.connect()

@@ -47,8 +47,7 @@ class Stream:
         self._view = memoryview(self._buf)
         self._poll = select.poll()
         self._raw = self._tls = None
-        self._deadline = 0
-        self.ponged = True  # no PINGREQ is without its answer
+        self.arm(0)
         self._forget()
 
     def _forget(self):
@@ -56,8 +55,7 @@ class Stream:
         self._at = self._end = 0
         self._blocking = True
         self._secured = False
-        self._expected = 0
-        self._expected_id = -1
+        self.ponged = True  # no PINGREQ is without its answer
 
     def arm(self, timeout, expected=0, packet_id=-1):
         """Starts an operation of at most `timeout` ms that waits for the packet type `expected` (0: none).
