@@ -53,9 +53,9 @@ def show_failure(console: Console, status: dict, as_json: bool = False) -> None:
 
 def _parts(outcome: Outcome, status: dict | None):
     metrics = outcome.verdict.report.get("metrics") or {}
-    yield _facts(outcome, status, metrics)
-    connections = metrics.get("tcp_connections", {}).get("established_connections")
-    if connections and connections.get("connections"):
+    connections = (metrics.get("tcp_connections") or {}).get("established_connections")
+    yield _facts(outcome, status, metrics, connections)
+    if connections and _rows(connections, "connections"):
         yield _connections(connections)
     answer = Text(outcome.status.upper(), style=f"bold {COLOURS[outcome.status]}")
     if outcome.code or outcome.message:
@@ -63,23 +63,28 @@ def _parts(outcome: Outcome, status: dict | None):
     yield answer
 
 
-def _facts(outcome: Outcome, status: dict | None, metrics: dict) -> Table:
+def _facts(outcome: Outcome, status: dict | None, metrics: dict, connections: dict | None) -> Table:
     table = Table.grid(padding=(0, 2), expand=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    for direction in ("in", "out"):
-        table.add_row(f"traffic {direction}", _traffic(metrics.get("network_stats"), direction))
-    for name in ("tcp", "udp"):
-        table.add_row(f"{name} listening", _ports(metrics.get(f"listening_{name}_ports")))
-    connections = metrics.get("tcp_connections", {}).get("established_connections")
-    if not (connections and connections.get("connections")):
-        table.add_row("connections", "none" if connections else "not reported")
+    if outcome.verdict.ok or metrics:
+        for direction in ("in", "out"):
+            table.add_row(f"traffic {direction}", _traffic(metrics.get("network_stats"), direction))
+        for name in ("tcp", "udp"):
+            table.add_row(f"{name} listening", _ports(metrics.get(f"listening_{name}_ports")))
+        if not (connections and _rows(connections, "connections")):
+            table.add_row("connections", "not reported" if connections is None else "none")
     for name, value in (outcome.verdict.report.get("custom_metrics") or {}).items():
         table.add_row(Text(name), Text(", ".join(str(v) for v in value[0].values())))
     table.add_row("on the wire", _wire(outcome))
     heap = (status or {}).get("heap")
     table.add_row("device heap", f"{heap:,} B in use" if isinstance(heap, int) else "unknown")
     return table
+
+
+def _rows(block: dict, name: str) -> list[dict]:
+    """The readable rows of a block; in a broken report some are not."""
+    return [row for row in block.get(name) or [] if row]
 
 
 def _traffic(stats: dict | None, direction: str) -> str:
@@ -92,14 +97,14 @@ def _traffic(stats: dict | None, direction: str) -> str:
 def _ports(block: dict | None) -> Text:
     if block is None:
         return Text("not reported")
-    rows = block.get("ports") or []
-    names = [f"{row['port']}{'@' + row['interface'] if 'interface' in row else ''}" for row in rows if row.get("port")]
+    rows = _rows(block, "ports")
+    names = [f"{row['port']}{'@' + row['interface'] if 'interface' in row else ''}" for row in rows if "port" in row]
     more = max(block.get("total", 0), len(rows)) - len(names[: 2 * ROWS])
     return Text((", ".join(names[: 2 * ROWS]) or "none") + (f" and {more} more" if more > 0 else ""))
 
 
 def _connections(block: dict) -> Table:
-    rows = [row for row in block["connections"] if row]
+    rows = _rows(block, "connections")
     total = block.get("total", len(rows))
     heading = f"connections: {total}" + (f", {min(ROWS, len(rows))} shown" if total > ROWS else "")
     table = Table(title=heading, title_justify="left", title_style="dim", box=None, padding=(0, 2, 0, 0))
