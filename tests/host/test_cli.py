@@ -64,7 +64,7 @@ def test_count_of_accepted_reports_ends_with_success(start, fmt, tags):
     assert max(map(len, out.splitlines())) <= 80
     for text in ("1,234,567 bytes, 4 packets", "22, 8080@br-lan", "connections: 1234, 10 shown", "192.0.2.10:443"):
         assert text in out
-    for text in (f"as {fmt} {tags} tags", "23,456 B in use", "nothing to compare with"):
+    for text in (f"as {fmt} {tags};", "23,456 B in use", "nothing to compare with"):
         assert text in out
     assert "192.0.2.11:443" not in out
 

@@ -117,9 +117,8 @@ def _connections(block: dict) -> Table:
 
 
 def _wire(outcome: Outcome) -> str:
-    tags = f" {outcome.verdict.tags} tags" if outcome.verdict.tags else ""
-    size = f"{outcome.size:,} B as {outcome.format}{tags}"
+    size = f"{outcome.size:,} B as {outcome.format} {outcome.verdict.tags or ''}".rstrip()
     if not outcome.verdict.ok:
         return size
     long = len(outcome.verdict.long_json())
-    return f"{size}; {long:,} B as JSON with long tags ({long / outcome.size:.1f} times)"
+    return f"{size}; {long:,} B as json long ({long / outcome.size:.1f} times)"

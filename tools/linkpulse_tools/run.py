@@ -60,6 +60,7 @@ def run(options: Options, console: Console, progress: Console) -> None:
             f"{options.broker} broker on port {where.port}, MicroPython {'.'.join(map(str, runtime.version))}, "
             f"thing {options.thing}, a report every {options.interval} s",
             style="dim",
+            soft_wrap=True,
         )
         process = device.Device(runtime.command(script, str(path)), env, paths.RUN / "device.log", events)
         stack.enter_context(process)
