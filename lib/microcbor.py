@@ -80,7 +80,7 @@ class Writer:
 
     def float(self, x):
         """A float in four bytes when they hold it exactly, else in eight."""
-        narrow = x - x != 0 or (abs(x) < 3.4e38 and struct.unpack(">f", struct.pack(">f", x))[0] == x)
+        narrow = x - x != 0 or (abs(x) < 3.4028235e38 and struct.unpack(">f", struct.pack(">f", x))[0] == x)
         at = self._take(5 if narrow else 9)
         if at >= 0:
             self._buf[at] = 0xFA if narrow else 0xFB

@@ -2,16 +2,20 @@
 
 import gc
 import time
-from linkpulse import clock
 from linkpulse.backoff import Backoff, spread
-from linkpulse.errors import AuthError, LinkpulseError, SettingsError
+from linkpulse.clock import epoch, synchronize
+from linkpulse.errors import AuthError, LinkpulseError, NetworkError, SettingsError
 from linkpulse.reporter import Reporter
 from linkpulse.session import Session
 from linkpulse.settings import MIN_INTERVAL
 from linkpulse.state import Ids
+from linkpulse.status import DEBUG, INFO, Status
+from micropython import const
 
-_LASTING = 900000  # ms before a broker that refuses this device is asked again
-_STABLE = 60000  # ms that a connection must live before the next failure is a first one
+_LASTING = const(900000)  # ms before a broker that refuses this device is asked again
+_STABLE = const(60000)  # ms that a connection must live before the next failure is a first one
+_KICKS = const(3)  # connections lost while young that look like another client with this client id
+_NO_MEMORY = "out of memory: lower `connections`, or leave the agent more heap"
 
 
 class Agent:
@@ -19,9 +23,11 @@ class Agent:
 
     `step()` does what is due and returns the milliseconds until it wants to be called again; `run()` and `run_async()`
     call it. Nothing that a network, a broker or a platform does ends the agent; `status()` tells.
+
+    `log(level, text)`, if given, hears of status.ERROR, INFO and DEBUG; without it no text is ever made.
     """
 
-    def __init__(self, settings, collector=None):
+    def __init__(self, settings, collector=None, log=None):
         if collector is None:
             from linkpulse.collect.linux import Collector
 
@@ -31,33 +37,39 @@ class Agent:
             collector, settings.thing, self._ids.next, settings.format, settings.tags, settings.topic,
             settings.connections, settings.buffer,
         )  # fmt: skip
+        self._baseline = None
+        if settings.baseline:
+            from linkpulse.baseline import Baseline
+
+            self._baseline = Baseline(settings.baseline)
+            self._baseline.load(self.reporter.counters)
         self._session = Session(settings, self._received)
+        self._subscribed = False
+        self._ntp = settings.ntp
+        self._client_id = settings.client_id
         self._interval = settings.interval * 1000
         self._answer_time = settings.timeout * 1000
         self._backoff = Backoff(cap=max(4000, min(600000, 2 * self._interval)))
+        self._kicks = 0
         # A fleet that gets its power back at once must not report at once.
         self._due = time.ticks_add(time.ticks_ms(), spread(self._interval))
         self._waiting = False  # for the answer to a report
         self._answer_due = self._connected_at = 0
-        self._changed = False
-        self._status = {
-            "outcome": None,
-            "report_id": None,
-            "bytes": 0,
-            "accepted": 0,
-            "rejected": 0,
-            "unknown": 0,
-            "errors": 0,
-            "last_accepted": None,
-            "last_error": "; ".join(settings.warnings) or None,
-        }
+        self._young = False  # the connection is not yet known to be a good one
+        self._status = Status(log, settings.warnings)
 
     def status(self):
-        """What happened so far, as a dict of numbers and texts; `heap` is in use after a collection, in bytes."""
-        s = self._status
-        s["connected"] = self._session.connected()
+        """What happened so far: a dict of numbers, texts and None.
+
+        `outcome` of the last report or try (accepted, rejected, unknown, error) and a count of each; `report_id` and
+        `bytes` of the last report; `connected_since` and `last_accepted` in seconds since 1970; `last_error` with its
+        reason; `problem` with state files or the collector; `skipped` rows; `heap` in use after a collection, in bytes.
+        """
+        s = self._status.values
+        if not self._session.connected():
+            s["connected_since"] = None
         s["skipped"] = self.reporter.skipped
-        s["state"] = self._ids.problem
+        s["problem"] = self._ids.problem or self.reporter.problem or (self._baseline and self._baseline.problem)
         gc.collect()
         s["heap"] = gc.mem_alloc()
         return s
@@ -67,10 +79,7 @@ class Agent:
         try:
             while True:
                 self._pause(self.step())
-                if self._changed:
-                    self._changed = False
-                    if told is not None:
-                        told()
+                self._status.tell(told)
         finally:
             self._session.close()
 
@@ -81,10 +90,7 @@ class Agent:
         try:
             while True:
                 await asyncio.sleep_ms(min(250, self.step()))
-                if self._changed:
-                    self._changed = False
-                    if told is not None:
-                        told()
+                self._status.tell(told)
         finally:
             self._session.close()
 
@@ -95,66 +101,96 @@ class Agent:
         except LinkpulseError as e:
             return self._failed(e)
         except MemoryError:
+            # Nothing here may allocate: that is what failed.
             gc.collect()
-            return self._failed(LinkpulseError("out of memory: lower `connections`, or leave the agent more heap"))
+            return self._failed(None)
 
     def _step(self):
         session = self._session
         if session.connected():
             session.wait(0)
+            if self._young and _since(self._connected_at) > _STABLE:
+                self._stable()
             if self._waiting and _until(self._answer_due) <= 0:
-                self._outcome("unknown", "no answer to report %s" % self._status["report_id"])
+                self._outcome("unknown", "report %s has no answer" % self._status.values["report_id"])
                 return 0
         if not self._waiting and _until(self._due) <= 0:
             if not session.connected():
-                session.connect()
-                self._connected_at = time.ticks_ms()
-                session.subscribe((self.reporter.accepted, self.reporter.rejected))
+                self._connect()
             self._report()
         left = _until(self._answer_due if self._waiting else self._due)
         if session.connected():
             left = min(left, session.keep_alive())
         return left
 
+    def _connect(self):
+        if self._ntp and epoch() is None:
+            synchronize(self._ntp)
+        present = self._session.connect()
+        self._connected_at = time.ticks_ms()
+        self._young = True
+        self._status.values["connected_since"] = epoch()
+        # What a session from before this start was subscribed to may be another format's topics.
+        if not (present and self._subscribed):
+            self._session.subscribe((self.reporter.accepted, self.reporter.rejected))
+            self._subscribed = True
+        if self._status.log is not None:
+            self._status.log(INFO, "connected")
+        # The answer to the last report may have waited at the broker: it comes before the next report is made.
+        self._session.wait(0 if self.reporter.report_id is None else 500)
+
     def _report(self):
         payload = self.reporter.report()
-        s = self._status
+        s = self._status.values
         s["report_id"] = self.reporter.report_id
         s["bytes"] = len(payload)
+        if self._status.log is not None:
+            self._status.log(DEBUG, "report %d of %d bytes" % (s["report_id"], len(payload)))
         # From here on it may have reached the service, so the next one is an interval away whatever becomes of it.
         self._due = time.ticks_add(time.ticks_ms(), self._interval)
         self._waiting = True
-        self._answer_due = time.ticks_add(time.ticks_ms(), self._answer_time)
+        self._answer_due = self._due  # while the publishing, which has its own deadline, goes on
         self._session.publish(self.reporter.topic, payload)
+        if self._waiting:
+            self._answer_due = time.ticks_add(time.ticks_ms(), self._answer_time)
 
     def _received(self, topic, payload):
         response = self.reporter.receive(topic, payload)
         if response is None or not response.matches:
             return
-        self._backoff.reset()
+        self._stable()
         if response.status == "accepted":
-            self._status["last_accepted"] = clock.epoch()
+            self._status.values["last_accepted"] = epoch()
             self._outcome("accepted")
+            if self._baseline is not None:
+                self._baseline.save(self.reporter.counters)
             return
         if response.code == "Throttled":
             self._due = time.ticks_add(time.ticks_ms(), max(self._interval, MIN_INTERVAL * 1000))
-        self._outcome("rejected", "rejected: %s, %s" % (response.code, response.message))
+        self._outcome("rejected", "the report was rejected: %s, %s" % (response.code, response.message))
+
+    def _stable(self):
+        self._young = False
+        self._kicks = 0
+        self._backoff.reset()
 
     def _outcome(self, what, error=None):
-        s = self._status
-        s["outcome"] = what
-        s["errors" if what == "error" else what] += 1
-        if error:
-            s["last_error"] = error
         self._waiting = False
-        self._changed = True
+        self._status.outcome(what, error)
 
     def _failed(self, error):
         if self._waiting:
             self._outcome("unknown")
-        self._outcome("error", str(error))
-        if time.ticks_diff(time.ticks_ms(), self._connected_at) > _STABLE:
-            self._backoff.reset()
+        self._session.close()
+        text = _NO_MEMORY
+        if error is not None:
+            text = str(error)
+            if self._young and isinstance(error, NetworkError):
+                self._kicks += 1
+                if self._kicks >= _KICKS:
+                    text += "; again and again: does another client use the client id %s?" % self._client_id
+        self._young = False
+        self._outcome("error", text)
         wait = self._backoff.next()
         if isinstance(error, (AuthError, SettingsError)):
             wait = max(wait, _LASTING)
@@ -165,14 +201,20 @@ class Agent:
     def _pause(self, ms):
         # In pieces, so that Ctrl-C is heard on every platform.
         ms = min(ms, 1000)
-        if self._session.connected():
-            try:
-                self._session.wait(ms)
-            except LinkpulseError as e:
-                self._failed(e)
-        else:
+        if not self._session.connected():
             time.sleep_ms(ms)
+            return
+        try:
+            self._session.wait(ms)
+        except LinkpulseError as e:
+            self._failed(e)
+        except MemoryError:
+            self._failed(None)
 
 
 def _until(ticks):
     return time.ticks_diff(ticks, time.ticks_ms())
+
+
+def _since(ticks):
+    return time.ticks_diff(time.ticks_ms(), ticks)

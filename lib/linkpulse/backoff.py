@@ -4,7 +4,7 @@ import random
 
 
 class Backoff:
-    """`next()` gives milliseconds from `floor` to a bound that doubles up to `cap`; `reset()` starts over."""
+    """`next()` gives milliseconds: `floor`, and up to a bound more that doubles from `base` to `cap`."""
 
     def __init__(self, base=2000, cap=600000, floor=1000):
         self._base = base
@@ -15,12 +15,12 @@ class Backoff:
     def next(self):
         bound = self._bound
         self._bound = min(self._cap, bound * 2)
-        return max(self._floor, spread(bound))
+        return self._floor + spread(bound)
 
     def reset(self):
         self._bound = self._base
 
 
 def spread(bound):
-    """A random number of milliseconds under `bound` (at least 1, up to 2**30), evenly spread."""
+    """A random number of milliseconds under `bound` (1 to 2**30), evenly spread."""
     return random.getrandbits(30) % bound

@@ -1,14 +1,69 @@
-"""The wall clock, and whether it can be believed."""
+"""The wall clock, whether it can be believed, and how to set it."""
 
+import os
+import struct
 import time
+from linkpulse.errors import ClockError
 
 # Boards start at 2000, 2015 or 2021. Before this day no build of this package existed.
 BUILD = 1767225600  # 2026-01-01
-_LATEST = 4102444800  # 2100-01-01
+_LATEST = BUILD + 20 * 31557600  # a clock beyond it is as wrong as one before it
 _TO_1970 = 946684800 if time.gmtime(0)[0] == 2000 else 0
+_NTP_TO_1970 = 2208988800
+_NTP_ERA = 0x100000000  # NTP's seconds start again in 2036
 
 
 def epoch():
-    """Seconds since 1970, or None where the clock cannot be right: it was never set."""
+    """Seconds since 1970, or None where the clock cannot be right: it was never set, or set by a liar."""
     now = int(time.time()) + _TO_1970
     return now if BUILD <= now < _LATEST else None
+
+
+def synchronize(server, timeout=5, setter=None):
+    """Asks an NTP server (RFC 5905, a client's way of it: one packet) and sets the clock. Raises ClockError.
+
+    The answer must be to this very question and between the build date and 20 years later. `server` is a name, or
+    name:port. `setter(seconds since 1970)` sets the clock, by default the board's real-time clock.
+    """
+    import socket
+
+    host, _, port = server.partition(":")
+    question = bytearray(48)
+    question[0] = 0x23  # version 4, client
+    nonce = os.urandom(8)
+    question[40:48] = nonce
+    s = None
+    try:
+        address = socket.getaddrinfo(host, int(port or 123), 0, socket.SOCK_DGRAM)[0]
+        s = socket.socket(address[0], socket.SOCK_DGRAM)
+        s.settimeout(timeout)
+        s.connect(address[-1])
+        s.send(question)
+        answer = s.recv(48)
+    except (OSError, IndexError, ValueError) as e:
+        raise ClockError("the clock is not set, and the time server %s does not answer (%s)" % (server, e))
+    finally:
+        if s is not None:
+            s.close()
+    (setter or _set)(_checked(answer, nonce, server))
+
+
+def _checked(answer, nonce, server):
+    # Mode 4 (server), stratum 1 to 15 (0 is a refusal), and our own question's timestamp in it.
+    if len(answer) < 48 or answer[0] & 7 != 4 or not 1 <= answer[1] <= 15 or bytes(answer[24:32]) != nonce:
+        raise ClockError("the time server %s answers something else than the time" % server)
+    now = struct.unpack(">I", answer[40:44])[0] - _NTP_TO_1970
+    if now < BUILD:
+        now += _NTP_ERA
+    if not BUILD <= now < _LATEST:
+        raise ClockError("the time server %s gives a time that cannot be" % server)
+    return now
+
+
+def _set(now):
+    import machine
+
+    if not hasattr(machine, "RTC"):
+        raise ClockError("the clock is not set: on this platform that is up to the operating system")
+    t = time.gmtime(now - _TO_1970)
+    machine.RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))

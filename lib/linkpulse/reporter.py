@@ -23,10 +23,11 @@ class Reporter:
         self.accepted = self.topic + "/accepted"
         self.rejected = self.topic + "/rejected"
         self.report_id = None  # of the report that waits for its answer
+        self.problem = None  # why a block is missing from the last report
         self._collector = collector
         self._next_id = next_id
         self._cbor = format == "cbor"
-        self._counters = Counters(collector.width, collector.counts_from_start)
+        self.counters = Counters(collector.width, collector.counts_from_start)
         self._sockets = SocketTable(connections)
         self._report = Report(format, tags, connections, size)
         self._empty = True  # whether blocks without entries are sent
@@ -39,10 +40,24 @@ class Reporter:
 
     def _sample(self):
         """Reads the platform's counters and sockets. Raises CollectError where it gives nothing at all."""
-        self._collector.counters(self._counters)
-        self._collector.sockets(self._sockets)
-        if not (self._sockets.tcp_read or self._sockets.udp_read or self._counters.available()):
-            raise CollectError("neither sockets nor counters could be read: is the platform's source of them there?")
+        self.problem = None
+        try:
+            self._collector.counters(self.counters)
+        except Exception as e:  # a collector may be anybody's: its failure costs its block, not the report
+            self._failed(e)
+            self.counters.missing()
+        try:
+            self._collector.sockets(self._sockets)
+        except Exception as e:
+            self._failed(e)
+            self._sockets.begin()
+        if not (self._sockets.tcp_read or self._sockets.udp_read or self.counters.available()):
+            raise CollectError(self.problem or "there are neither sockets nor counters to read here")
+
+    def _failed(self, e):
+        if isinstance(e, MemoryError):
+            raise e
+        self.problem = "the collector failed: %s %s" % (type(e).__name__, e)
 
     def report(self):
         """A new report, as a memoryview valid until the next one. The one before counts as unanswered."""
@@ -53,7 +68,7 @@ class Reporter:
             s.tcp_read and not (s.tcp_total and s.connections) or s.udp_read and not s.udp_total
         )
         report_id = self._next_id()
-        payload = self._report.write(report_id, self._counters, s, self._empty)
+        payload = self._report.write(report_id, self.counters, s, self._empty)
         self.report_id = report_id
         return payload
 
@@ -79,7 +94,7 @@ class Reporter:
             response.matches = True
             self.report_id = None
             if status == "accepted":
-                self._counters.commit()
+                self.counters.commit()
             elif response.code == "InvalidPayload" and self._sent_empty:
                 # Some services are said to refuse empty lists: from now on such blocks are left out.
                 self._empty = False

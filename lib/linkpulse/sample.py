@@ -116,10 +116,7 @@ class Counters:
         if slot == NO_INTERFACE:
             return False
         at = slot << 3
-        new = at == len(self._now)
-        if new:
-            self._now.extend(_ZEROS)
-            self._base.extend(_ZEROS)
+        new = self._grow(at)
         for i in range(8):
             self._now[at + i] = values[i]
         if self.names.fresh:
@@ -149,6 +146,30 @@ class Counters:
             for slot in range(len(self._now) >> 3):
                 if self.names.seen(slot):
                     self._rebase(slot << 3)
+
+    def baseline(self):
+        """(name, eight values) of each interface of the last sample: what `restore` takes after a restart."""
+        for slot in range(len(self._base) >> 3):
+            if self.names.seen(slot):
+                yield self.names.name(slot), self._base[slot << 3 : (slot << 3) + 8]
+
+    def restore(self, name, values):
+        """Before the first sample: the interface stood at `values` when the last report was accepted."""
+        slot = self.names.find(name, 0, len(name))
+        if slot != NO_INTERFACE:
+            self._grow(slot << 3)
+            for i in range(8):
+                self._base[(slot << 3) + i] = values[i]
+            self._samples = 1
+
+    def _grow(self, at):
+        # Each by itself, so that a MemoryError between them is made good the next time.
+        new = len(self._base) == at
+        if len(self._now) == at:
+            self._now.extend(_ZEROS)
+        if new:
+            self._base.extend(_ZEROS)
+        return new
 
     def _rebase(self, at):
         for i in range(8):

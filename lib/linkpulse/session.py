@@ -2,9 +2,12 @@
 
 import time
 import umqtt.simple
-from linkpulse import clock, trust
+from linkpulse.clock import epoch
 from linkpulse.errors import AuthError, ClockError, LinkpulseError, NetworkError, ProtocolError, TimedOut
+from linkpulse.link import Link
 from linkpulse.stream import CONNACK, PUBACK, SUBACK, Resolver, Stream
+from linkpulse.trust import context
+from micropython import const
 
 # MQTT 3.1.1, 3.2.2.3; 7 is AWS IoT's own.
 _REFUSALS = {
@@ -14,12 +17,15 @@ _REFUSALS = {
     5: "the broker's policy does not let this device connect",
     7: "the broker's policy does not let this device connect: does it allow iot:Connect for this client id?",
 }
+_DUP = const(8)  # MQTT 3.1.1, 3.3.1.1
+_TRIES = const(3)
 
 
 class Session:
     """One connection to the broker in `settings`. `received(topic, payload)` gets every message, both in bytes.
 
-    Every method ends within `settings.timeout` seconds, apart from the platform's name resolution, which has bounds of
+    Every operation ends within `settings.timeout` seconds, and one that waits for an acknowledgement within three
+    times that, since it is tried three times on the same connection; only the platform's name resolution has bounds of
     its own. Every error is a LinkpulseError, and leaves the session closed.
     """
 
@@ -33,105 +39,132 @@ class Session:
         # Twice the interval: the reports themselves keep the connection alive, within the bounds of AWS IoT.
         self._keep_alive = min(1200, max(60, 2 * settings.interval))
         self._received = received
-        self._stream = None
+        self._link = self._stream = None
         self._client = None
         self._sent = 0
+        self._dup = 0
 
     def connected(self):
         return self._client is not None
 
     def connect(self):
-        """Connects with a clean session."""
-        if clock.epoch() is None:
-            raise ClockError("the clock is not set, so certificates cannot be checked: set it, for example with NTP")
+        """Connects, keeping what the broker has kept for this client. True when it had kept a session."""
+        if epoch() is None:
+            raise ClockError("the clock is not set, so certificates cannot be checked: set it, or name a server in `ntp`")
         if self._stream is None:
-            self._stream = Stream(trust.context(*self._files), self._server_name)
+            self._link = Link(context(*self._files), self._server_name)
+            self._stream = Stream(self._link)
         client = umqtt.simple.MQTTClient(self._client_id, self._host, self._port, keepalive=self._keep_alive)
         client.set_callback(self._received)
         own = umqtt.simple.socket
         umqtt.simple.socket = Resolver(self._stream)
         try:
-            self._operate(CONNACK, -1, client.connect)
+            present = self._operate(CONNACK, -1, client.connect, False)
         finally:
             umqtt.simple.socket = own
         self._client = client
+        return bool(present)
 
     def subscribe(self, topics):
         """Subscribes to all topics in one packet. AuthError names one that the broker refuses."""
-        self._operate(SUBACK, self._next_id(), self._subscribe, topics)
+        self._acknowledged(SUBACK, self._subscribe, topics, None)
 
     def publish(self, topic, payload):
         """Publishes with QoS 1 and waits for the acknowledgement. `payload` may be a memoryview."""
-        packet_id = self._next_id()
-        self._client.pid = packet_id - 1  # umqtt counts up before it uses it
-        self._operate(PUBACK, packet_id, self._client.publish, topic, payload, False, 1)
+        self._acknowledged(PUBACK, self._publish, topic, payload)
 
     def wait(self, timeout):
         """Takes what arrives within `timeout` ms, at least what is there already."""
-        try:
-            there = self._stream.ready(timeout)
-        except OSError as e:
-            self.close()
-            raise NetworkError("the connection is lost (error %s)" % e)
-        while there and self._client is not None:
+        while self._client is not None and self._link.ready(timeout):
             self._operate(0, -1, self._client.check_msg)
-            there = self._stream.connected() and self._stream.ready(0)
+            timeout = 0
 
     def keep_alive(self):
         """Sends PINGREQ when nothing was sent for most of the keep-alive; the milliseconds until the next is due."""
         quiet = time.ticks_diff(time.ticks_ms(), self._sent)
         due = self._keep_alive * 750
-        if not self._stream.ponged and quiet > self._timeout:
-            self.close()
-            raise TimedOut("the broker did not answer a ping")
+        if not self._stream.ponged:
+            if quiet >= self._timeout:
+                self.close()
+                raise TimedOut("the broker did not answer a ping")
+            return self._timeout - quiet
         if quiet >= due:
             self._stream.ponged = False
             self._operate(0, -1, self._client.ping)
-        return self._timeout if not self._stream.ponged else due - quiet
+            self._sent = time.ticks_ms()
+            return self._timeout
+        return due - quiet
 
     def close(self):
-        """Says DISCONNECT if it can, and closes."""
+        """Says DISCONNECT if it can within a second, and closes."""
         client = self._client
         self._client = None
         if self._stream is None:
             return
         try:
-            if client is not None and self._stream.connected():
-                self._stream.arm(1000)
+            if client is not None:
+                self._link.arm(1000)
                 self._stream.write(b"\xe0\0")
                 self._stream.flush()
         except LinkpulseError:
             pass  # it was lost already
-        self._stream.close()
+        finally:
+            self._stream.close()
 
-    def _operate(self, expected, packet_id, call, *args):
+    def _acknowledged(self, expected, call, topic, payload):
+        # The same packet with the same id again while no acknowledgement comes (MQTT 3.1.1, 4.4).
+        if self._client is None:
+            raise NetworkError("not connected")
+        packet_id = self._client.pid % 65535 + 1  # umqtt itself would go on from 65535 to 0 and wait for ever
+        self._dup = 0
+        for left in range(_TRIES - 1, -1, -1):
+            self._client.pid = packet_id - 1  # umqtt counts up before it uses it
+            try:
+                self._operate(expected, packet_id, call, topic, payload, retry=left)
+                self._sent = time.ticks_ms()
+                return
+            except TimedOut:
+                if self._client is None:
+                    raise
+            self._dup = _DUP
+
+    def _operate(self, expected, packet_id, call, *args, retry=0):
         # One call of umqtt under one deadline. Its own errors (it has four kinds for a packet that it does not
-        # understand) cannot come from packets that the stream let through, but for a refusal.
+        # understand) cannot come from packets that the stream let through, but for a refusal. The stream survives only
+        # success, and an answer that is late while `retry` allows more.
         stream = self._stream
-        stream.arm(self._timeout, expected, packet_id)
-        done = False
+        self._link.arm(self._timeout)
+        stream.expect(expected, packet_id)
+        keep = False
         try:
             result = call(*args)
             stream.flush()
-            self._sent = time.ticks_ms()
-            done = True
+            keep = True
             return result
+        except TimedOut:
+            keep = retry > 0 and stream.between_packets()
+            raise
         except umqtt.simple.MQTTException as e:
             raise _refused(e.args[0])
         except (OSError, IndexError, AssertionError, ValueError, TypeError) as e:
             raise ProtocolError("umqtt.simple gave up: %s %s" % (type(e).__name__, e))
         finally:
-            if not done:
+            if not keep:
                 self._client = None
                 stream.close()
 
-    def _subscribe(self, topics):
-        # umqtt 1.3.4 writes a length of one byte, too short for a long thing name, and a filter a packet.
+    def _publish(self, topic, payload):
+        # umqtt puts `retain` into the first byte as it is, and that is where DUP goes.
+        self._client.publish(topic, payload, self._dup, 1)
+
+    def _subscribe(self, topics, _):
+        # umqtt 1.3.4 writes a length of one byte, too short for a long thing name, and one filter a packet.
         client = self._client
+        stream = self._stream
+        client.pid += 1
         length = 2
         for topic in topics:
             length += 3 + len(topic)
-        stream = self._stream
         stream.write(b"\x82")
         if length > 127:
             stream.write(bytes((length & 127 | 128, length >> 7)))
@@ -140,21 +173,14 @@ class Session:
         stream.write(bytes((client.pid >> 8, client.pid & 255)))
         for topic in topics:
             stream.write(bytes((len(topic) >> 8, len(topic) & 255)))
-            stream.write(topic)
+            stream.write(topic.encode())
             stream.write(b"\x01")
         while client.wait_msg() != SUBACK:
             pass
-        stream.read(3)
-        for topic in topics:
-            if stream.read(1)[0] > 2:
-                raise AuthError("the broker does not let this device subscribe to " + topic)
-
-    def _next_id(self):
-        if self._client is None:
-            raise NetworkError("not connected")
-        # 1 to 65535: umqtt itself would go on to 0 and wait for ever.
-        self._client.pid = self._client.pid % 65535 + 1
-        return self._client.pid
+        answer = stream.read(3 + len(topics))
+        for i in range(len(topics)):
+            if answer[3 + i] > 2:
+                raise AuthError("the broker does not let this device subscribe to " + topics[i])
 
 
 def _refused(code):

@@ -26,8 +26,10 @@ _KEYS = {
     "exclude": ((), "list of interface names", 0, 0),
     "proc": ("/proc", "text", 1, 255),
     "state": ("linkpulse.state", "text", 0, 255),
+    "baseline": ("", "text", 0, 255),
+    "ntp": ("", "text", 0, 253),
 }
-_PATHS = ("ca", "cert", "key", "state")
+_PATHS = ("ca", "cert", "key", "state", "baseline")
 _OFFLINE = ("host", "ca", "cert", "key")  # not needed where nothing is published
 
 MIN_INTERVAL = 300  # seconds; the service refuses reports that come sooner

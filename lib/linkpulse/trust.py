@@ -3,6 +3,7 @@
 import binascii
 import os
 from linkpulse.errors import AuthError, NetworkError, SettingsError, TLSError
+from micropython import const
 
 # What mbedTLS says of a certificate, and what to do.
 _REASONS = (
@@ -11,6 +12,7 @@ _REASONS = (
     ("expected CN", "the server's certificate is for another name: set host or server_name to the name in it"),
     ("not correctly signed", "the server's certificate is not signed by the CA in `ca`: is it the right broker and CA?"),
 )
+_MAX_FILE = const(16384)
 _FATAL_ALERT = -0x7780  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
 
 
@@ -48,8 +50,11 @@ def _load(name, path, load, *ders):
 def _ders(name, path):
     # The DER blocks of a file. Most builds of MicroPython read DER only, so PEM is taken apart here.
     try:
+        size = os.stat(path)[6]
+        if size > _MAX_FILE:
+            raise SettingsError("%s: %s has %d bytes: that is no key and no certificate" % (name, path, size))
         with open(path, "rb") as f:
-            data = f.read(16384)
+            data = f.read(size)
     except OSError as e:
         raise SettingsError("%s: %s cannot be read (error %s)" % (name, path, e.args[0]))
     if b"-----BEGIN" not in data:

@@ -1,0 +1,59 @@
+"""The counters' baseline across restarts of the agent on one boot of Linux, in a file of a tmpfs.
+
+The counters go on counting while the agent is down, so with the baseline of the last accepted report nothing of that
+interval is lost. After a reboot they start at zero, and the boot id (proc(5)) says so: then the file is not used.
+"""
+
+import os
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+class Baseline:
+    """`load` and `save` a sample.Counters. `problem` says why the file could not be written."""
+
+    def __init__(self, path, boot_id=_BOOT_ID):
+        self._path = path
+        self._boot_id = boot_id
+        self.problem = None
+
+    def load(self, counters):
+        """Gives the counters the baseline of this boot, if the file has one. Never raises for what is in the file."""
+        try:
+            with open(self._path, "rb") as f:
+                lines = f.read(8192).split(b"\n")
+            if lines[0] != self._boot() or lines[-2:] != [b"end", b""]:
+                return
+            # All of it is read before any of it is used.
+            rows = [_row(line) for line in lines[1:-2]]
+        except (OSError, ValueError, IndexError):
+            return
+        for name, values in rows:
+            counters.restore(name, values)
+
+    def save(self, counters):
+        try:
+            with open(self._path + ".new", "wb") as f:
+                f.write(self._boot() + b"\n")
+                for name, values in counters.baseline():
+                    f.write(name)
+                    for value in values:
+                        f.write(b" %d" % value)
+                    f.write(b"\n")
+                f.write(b"end\n")
+            os.rename(self._path + ".new", self._path)
+            self.problem = None
+        except OSError as e:
+            self.problem = "the baseline file %s cannot be written (error %s)" % (self._path, e.args[0])
+
+    def _boot(self):
+        with open(self._boot_id, "rb") as f:
+            return f.read(64).strip()
+
+
+def _row(line):
+    fields = line.split(b" ")
+    values = [int(field) for field in fields[1:]]
+    if len(values) != 8 or not fields[0] or any(not 0 <= value < 0x40000000 for value in values):
+        raise ValueError
+    return fields[0], values

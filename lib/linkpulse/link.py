@@ -1,0 +1,117 @@
+"""One TLS connection under a deadline: nothing here waits longer than `arm()` allows.
+
+Ways out of every operation: done; NetworkError (no name, no route, reset, end of stream); TLSError and AuthError (the
+handshake); TimedOut.
+"""
+
+import select
+import socket
+import time
+from linkpulse.errors import NetworkError, TimedOut
+from linkpulse.trust import explain
+
+
+class Link:
+    def __init__(self, context, server_name):
+        self._context = context
+        self._server_name = server_name
+        self._poll = select.poll()
+        self._raw = self._tls = None
+        self._secured = False
+        self.arm(0)
+
+    def arm(self, timeout):
+        """All operations until the next call have `timeout` ms together."""
+        self._deadline = time.ticks_add(time.ticks_ms(), timeout)
+
+    def left(self):
+        return time.ticks_diff(self._deadline, time.ticks_ms())
+
+    def connected(self):
+        return self._tls is not None
+
+    def connect(self, host, port):
+        """Tries every address that the name has now."""
+        try:
+            found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        except OSError as e:
+            raise NetworkError("the name %s is not resolved (error %s)" % (host, e.args[0]))
+        error = NetworkError("the name %s has no address" % host)
+        for info in found:
+            try:
+                return self._connect(info)
+            except OSError as e:
+                self.close()
+                error = NetworkError("%s port %d does not answer (error %s)" % (host, port, e.args[0]))
+        raise error
+
+    def _connect(self, info):
+        self._secured = False
+        self._raw = socket.socket(info[0], info[1])
+        self._raw.settimeout(max(self.left(), 1) / 1000)
+        self._raw.connect(info[-1])
+        self._raw.setblocking(False)
+        # The handshake is left to the first write, where it has our deadline.
+        self._tls = self._context.wrap_socket(
+            self._raw, server_hostname=self._server_name, do_handshake_on_connect=False
+        )
+        self._poll.register(self._tls, select.POLLIN)
+
+    def close(self):
+        tls, raw = self._tls, self._raw
+        self._tls = self._raw = None
+        if tls is not None:
+            self._poll.unregister(tls)
+        for s in (tls, raw):
+            if s is not None:
+                try:
+                    s.close()
+                except (OSError, ValueError):
+                    pass  # it is being given up
+
+    def ready(self, timeout):
+        """Waits up to `timeout` ms for something to read."""
+        if self._tls is None:
+            raise NetworkError("not connected")
+        self._poll.modify(self._tls, select.POLLIN)
+        return bool(self._poll.poll(timeout))
+
+    def send(self, view):
+        """Sends all of it, the handshake before it where there was none yet."""
+        at = 0
+        while at < len(view):
+            n = self._try(True, view[at:])
+            if n:
+                at += n
+                self._secured = True
+            else:
+                self._wait(select.POLLOUT)
+
+    def receive(self, view, wait):
+        """Fills all of it. False, when not even the first byte is there and `wait` is false."""
+        at = 0
+        while at < len(view):
+            n = self._try(False, view[at:])
+            if n is None:
+                if not at and not wait:
+                    return False
+                self._wait(select.POLLIN)
+            elif n == 0:
+                raise NetworkError("the broker closed the connection")
+            else:
+                at += n
+        return True
+
+    def _try(self, write, view):
+        if self._tls is None:
+            raise NetworkError("not connected")
+        if self.left() <= 0:
+            raise TimedOut("the broker did not %s in time" % ("take a packet" if write else "answer"))
+        try:
+            return self._tls.write(view) if write else self._tls.readinto(view)
+        except (OSError, ValueError) as e:
+            raise explain(e, self._secured)
+
+    def _wait(self, what):
+        self._poll.modify(self._tls, what)
+        self._poll.poll(max(0, min(self.left(), 1000)))
