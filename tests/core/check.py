@@ -1,0 +1,36 @@
+"""What the core tests share, on CPython and on MicroPython."""
+
+try:
+    from micropython import heap_lock, heap_unlock
+except ImportError:  # CPython's heap cannot be locked: there the test only shows that the work is done
+
+    def heap_lock():
+        pass
+
+    def heap_unlock():
+        pass
+
+
+DOUBLES = 1.0 + 2.0**-40 != 1.0  # boards compute with floats of 32 bits
+
+
+def raises(kind, call, *args):
+    """The exception of exactly that kind, or of one that descends from it, which the call must raise."""
+    try:
+        result = call(*args)
+    except kind as e:
+        return e
+    raise AssertionError("no %s, but %r" % (kind.__name__, result))
+
+
+def equal(found, expected):
+    assert found == expected, "%r, expected %r" % (found, expected)
+
+
+def without_heap(work):
+    """Runs work(), in which nothing may allocate."""
+    heap_lock()
+    try:
+        work()
+    finally:
+        heap_unlock()

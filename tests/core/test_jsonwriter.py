@@ -1,0 +1,170 @@
+"""The JSON writer: what it writes is what a JSON reader reads, byte for byte where there is one way only."""
+
+import json
+from check import DOUBLES, equal, raises
+from linkpulse.jsonwriter import Writer
+from microcbor import NoRoom
+from microcbor import Writer as CborWriter
+
+
+def write(value, w):
+    """Any Python value by the six methods."""
+    if isinstance(value, dict):
+        w.map(len(value))
+        for key in value:
+            w.text(key.encode())
+            write(value[key], w)
+    elif isinstance(value, list):
+        w.array(len(value))
+        for item in value:
+            write(item, w)
+    elif isinstance(value, str):
+        w.text(value.encode())
+    elif isinstance(value, float):
+        w.float(value)
+    elif value < 0:
+        w.int(value)
+    else:
+        w.uint(value)
+
+
+def text(value, size=400):
+    w = Writer(bytearray(size))
+    write(value, w)
+    return bytes(w.result()).decode()
+
+
+VALUES = (
+    {}, [], 0, "", [[]], [{}], [[], []], [{}, {}, []], {"a": {}}, {"a": []}, {"a": {}, "b": []}, {"a": [], "b": 1},
+    [1, [2, [3, [4, [5]]]], 6], {"a": {"b": {"c": [{"d": 1}, {"e": []}]}}, "f": [[], 1, {}]}, [[[[[[[]]]]]]],
+    [{"a": 1}, {"a": 2, "b": [1, 2, 3]}, {}], {"a": [{}, {"b": {}}], "c": "d"},
+)  # fmt: skip
+
+
+def test_structures_are_read_back():
+    for value in VALUES:
+        equal(json.loads(text(value)), value)
+
+
+def test_no_byte_more_than_needed():
+    for value in VALUES:
+        assert " " not in text(value) and "\n" not in text(value)
+    equal(text([1, {}, [], "x", {"a": []}]), '[1,{},[],"x",{"a":[]}]')
+
+
+def test_what_comes_after_a_closed_level():
+    equal(text([[[]], 1]), "[[[]],1]")
+    equal(text([{"a": [{}]}, 1]), '[{"a":[{}]},1]')
+
+
+def test_every_control_character_is_escaped():
+    for c in range(0x20):
+        equal(text(chr(c)), '"\\u00%02x"' % c)
+        equal(json.loads(text("a" + chr(c) + "b")), "a" + chr(c) + "b")
+    equal(text('a"b\\c'), '"a\\"b\\\\c"')
+    equal(text("\x7f \xfc \u6c34/"), '"\x7f \xfc \u6c34/"')
+
+
+def test_keys_are_escaped_too():
+    equal(json.loads(text({'a"\n': 1, "\\": [2]})), {'a"\n': 1, "\\": [2]})
+
+
+def test_long_texts():
+    for n in (31, 32, 33, 200):
+        equal(text("x" * n), '"' + "x" * n + '"')
+
+
+NUMBERS = (
+    0, 1, 9, 10, 11, 99, 100, 65535, 0x3FFFFFFF, 0x40000000, 999999999, 1000000000, 0x7FFFFFFF, 0x80000000,
+    0xFFFFFFFF, 0x100000000, 10**15, 0xFFFFFFFFFFFFFFFF,
+)  # fmt: skip
+
+
+def test_integers():
+    for n in NUMBERS:
+        equal(text(n), str(n))
+        if n:
+            equal(text(-n), str(-n))
+    equal(text([-1, 0, 1]), "[-1,0,1]")
+
+
+def test_int_of_a_positive_number():
+    w = Writer(bytearray(20))
+    w.int(1234567890)
+    equal(bytes(w.result()), b"1234567890")
+
+
+def test_floats():
+    for x in (0.5, -1.5, 1e30, 2.0, 1e-9):
+        found = json.loads(text(x))
+        assert abs(found - x) <= abs(x) * (1e-12 if DOUBLES else 1e-5), (found, x)
+    equal(json.loads(text([0.5, 0.25])), [0.5, 0.25])
+
+
+def test_floats_that_json_does_not_have():
+    for x in (float("inf"), float("-inf"), float("nan")):
+        assert "leave" in str(raises(ValueError, Writer(bytearray(20)).float, x))
+
+
+def everything(w):
+    write({"a": [1, -2, {"b": "c\n", "d": []}], "e": "x" * 40, "f": 0.5}, w)
+
+
+def test_without_a_buffer_it_counts():
+    counting, whole = Writer(), Writer(bytearray(400))
+    everything(counting)
+    everything(whole)
+    equal(counting.size, len(whole.result()))
+    e = raises(NoRoom, counting.result)
+    equal((e.needed, e.room), (counting.size, 0))
+
+
+def test_every_buffer_that_is_too_small_says_what_is_needed():
+    counting = Writer()
+    everything(counting)
+    for room in range(counting.size):
+        w = Writer(bytearray(room))
+        everything(w)
+        e = raises(NoRoom, w.result)
+        equal((e.needed, e.room), (counting.size, room))
+    w = Writer(bytearray(counting.size))
+    everything(w)
+    w.result()
+
+
+def test_reset_starts_over_in_the_middle_of_a_level():
+    w = Writer(bytearray(40))
+    w.map(2)
+    w.text(b"a")
+    w.reset()
+    w.array(2)
+    w.uint(1)
+    w.uint(2)
+    equal(bytes(w.result()), b"[1,2]")
+
+
+def test_items_of_the_callers_own():
+    buf = bytearray(40)
+    w = Writer(buf)
+    w.map(2)
+    w.text(b"a")
+    for key in (b"b", None):
+        at = w.open_item()
+        buf[at] = 48
+        w.close_item(at + 1)
+        if key:
+            w.text(key)
+    equal(bytes(w.result()), b'{"a":0,"b":0}')
+    w.reset()
+    w.array(2)
+    for _ in range(2):
+        at = w.open_item()
+        buf[at] = 49
+        w.close_item(at + 1)
+    equal(bytes(w.result()), b"[1,1]")
+
+
+def test_it_has_the_methods_of_the_cbor_writer():
+    for name in dir(CborWriter):
+        if not name.startswith("_"):
+            assert hasattr(Writer, name), name

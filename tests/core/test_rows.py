@@ -1,0 +1,170 @@
+"""Records as text and as rows: addresses at their extremes, RFC 5952, and the generic writer's own bytes."""
+
+from check import equal
+from fakeproc import ip
+from linkpulse import jsonwriter, rows, sample, tags
+from linkpulse.report import Report
+import microcbor
+
+
+def record(address, port=443, local_port=40000, slot=sample.NO_INTERFACE, at=0):
+    raw = ip(address)
+    r = bytearray(at + sample.RECORD)
+    r[at] = slot
+    r[at + 1] = 4 if len(raw) == 4 else 6
+    r[at + 2] = local_port >> 8
+    r[at + 3] = local_port & 255
+    r[at + 4] = port >> 8
+    r[at + 5] = port & 255
+    for i in range(len(raw)):
+        r[at + 6 + i] = raw[i]
+    return r
+
+
+def remote(address, port=443, at=0):
+    out = bytearray(b"#" * 48)
+    size = rows.remote(out, record(address, port, at=at), at)
+    equal(bytes(out[size:]), b"#" * (48 - size))  # nothing behind the end
+    return bytes(out[:size]).decode()
+
+
+def test_ipv4():
+    for address in (
+        "0.0.0.0", "255.255.255.255", "1.2.3.4", "10.0.0.1", "9.10.99.100", "100.101.110.199", "192.168.200.250",
+    ):  # fmt: skip
+        equal(remote(address), address + ":443")
+
+
+def test_every_byte_of_an_ipv4_address():
+    for n in range(256):
+        equal(remote("%d.0.%d.1" % (n, n)), "%d.0.%d.1:443" % (n, n))
+
+
+def test_ports():
+    for port in (0, 1, 9, 10, 99, 100, 999, 1000, 9999, 10000, 10001, 65535):
+        equal(remote("1.2.3.4", port), "1.2.3.4:%d" % port)
+        equal(remote("::1", port), "[::1]:%d" % port)
+
+
+IPV6 = (
+    ("0:0:0:0:0:0:0:0", "::"),
+    ("0:0:0:0:0:0:0:1", "::1"),
+    ("1:0:0:0:0:0:0:0", "1::"),
+    ("2001:db8:0:0:0:0:0:1", "2001:db8::1"),
+    ("2001:0db8:0000:0000:0001:0000:0000:0001", "2001:db8::1:0:0:1"),  # the first of equal runs
+    ("2001:0:0:1:0:0:0:1", "2001:0:0:1::1"),  # the longest run
+    ("1:0:0:0:2:0:0:3", "1::2:0:0:3"),
+    ("0:0:1:0:0:0:1:0", "0:0:1::1:0"),
+    ("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"),  # one zero group stays
+    ("0:1:2:3:4:5:6:7", "0:1:2:3:4:5:6:7"),
+    ("1:2:3:4:5:6:7:0", "1:2:3:4:5:6:7:0"),
+    ("1:0:2:0:3:0:4:0", "1:0:2:0:3:0:4:0"),
+    ("0:0:2:3:4:5:6:7", "::2:3:4:5:6:7"),
+    ("1:2:3:4:5:6:0:0", "1:2:3:4:5:6::"),
+    ("1:2:3:0:0:6:7:8", "1:2:3::6:7:8"),
+    ("0:0:3:0:0:6:0:0", "::3:0:0:6:0:0"),
+    ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    ("abcd:ef01:2345:6789:0abc:00de:000f:1000", "abcd:ef01:2345:6789:abc:de:f:1000"),
+    ("fe80:0:0:0:0200:f8ff:fe21:67cf", "fe80::200:f8ff:fe21:67cf"),
+    ("0:0:0:0:0:0:1:0", "::1:0"),
+    ("0:0:0:0:0:ffff:c000:0280", "::ffff:c000:280"),
+)
+
+
+def test_ipv6_in_canonical_text():
+    for address, expected in IPV6:
+        equal(remote(address), "[%s]:443" % expected)
+
+
+def test_every_pattern_of_zero_groups():
+    # Against the rules themselves: the first longest run of two zero groups and more.
+    for pattern in range(256):
+        groups = ["0" if pattern >> i & 1 else "a" for i in range(8)]
+        best = start = 0
+        for length in range(8, 1, -1):
+            for i in range(9 - length):
+                if not best and groups[i : i + length] == ["0"] * length:
+                    best = length
+                    start = i
+        if best:
+            expected = ":".join(groups[:start]) + "::" + ":".join(groups[start + best :])
+        else:
+            expected = ":".join(groups)
+        equal(remote(":".join(groups)), "[%s]:443" % expected)
+
+
+def test_the_longest_text_fits_48_bytes():
+    address = "ffff:" * 7 + "ffff"
+    equal(len(remote(address, 65535)), 47)
+
+
+def test_a_record_that_does_not_stand_first():
+    equal(remote("192.0.2.1", 8883, at=66), "192.0.2.1:8883")
+    equal(remote("2001:db8::1", 8883, at=22), "[2001:db8::1]:8883")
+
+
+def test_decimal():
+    for n in (0, 1, 9, 10, 99, 100, 65535, 999999999, 1000000000, 0x3FFFFFFF):
+        out = bytearray(b"#" * 20)
+        end = rows.decimal(out, 3, n)
+        equal(bytes(out), b"###" + str(n).encode() + b"#" * (20 - end))
+        equal(end, 3 + len(str(n)))
+
+
+def generic(w, tag, address, local_port, name):
+    w.map(2 if name is None else 3)
+    w.text(tag[7])
+    w.text(remote(address).encode())
+    w.text(tag[8])
+    w.uint(local_port)
+    if name is not None:
+        w.text(tag[9])
+        w.text(name)
+
+
+NAMES = (None, b"eth0", b"a", b"br-lan", b"eth0.100", b"wlx00c0caabcdef", b'e"\\0')
+PORTS = (0, 9, 10, 23, 24, 99, 100, 255, 256, 999, 1000, 9999, 10000, 65535)
+ADDRESSES = (
+    "1.2.3.4",
+    "255.255.255.255",
+    "::1",
+    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "2001:db8:aaa::1:1",
+    "2001:db8:aaaa::1:1",
+)  # the last two: 23 and 24 bytes of text
+
+
+def test_rows_are_the_generic_writers_bytes():
+    text = bytearray(48)
+    for cbor in (True, False):
+        Writer = microcbor.Writer if cbor else jsonwriter.Writer
+        for tag_set in ("short", "long"):
+            report = Report("cbor" if cbor else "json", tag_set)
+            tag = tags.SHORT if tag_set == "short" else tags.LONG
+            for name in NAMES:
+                first, middle, last, _ = report._pieces_for(name)
+                for port in PORTS:
+                    for address in ADDRESSES:
+                        w = Writer(bytearray(160))
+                        generic(w, tag, address, port, name)
+                        expected = bytes(w.result())
+                        out = bytearray(b"#" * 200)
+                        r = record(address, 443, port, at=22)
+                        end = rows.row(out, 7, 200, cbor, first, middle, last, text, r, 22)
+                        equal(bytes(out[7:end]), expected)
+                        equal(bytes(out[:7]) + bytes(out[end:]), b"#" * (207 - end))
+
+
+def test_a_row_without_room_is_counted_and_not_written():
+    text = bytearray(48)
+    for format in ("cbor", "json"):
+        first, middle, last, _ = Report(format)._pieces_for(b"eth0")
+        for address in ADDRESSES:
+            r = record(address, 443, 40000)
+            out = bytearray(b"#" * 160)
+            size = rows.row(out, 0, 160, format == "cbor", first, middle, last, text, r, 0)
+            for room in range(size):
+                out = bytearray(b"#" * 160)
+                equal(rows.row(out, 0, room, format == "cbor", first, middle, last, text, r, 0), size)
+                equal(bytes(out), b"#" * 160)
+            equal(rows.row(out, 0, size, format == "cbor", first, middle, last, text, r, 0), size)
