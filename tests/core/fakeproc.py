@@ -6,7 +6,7 @@ from io import BytesIO
 from linkpulse import rows
 from linkpulse.collect import lines
 from linkpulse.collect.linux import Collector
-from linkpulse.sample import NO_INTERFACE, RECORD, SocketTable
+from linkpulse.sample import RECORD, SocketTable
 
 TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 TCP6 = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
@@ -166,6 +166,7 @@ def connections(sockets):
         at = i * RECORD
         record = sockets.records
         size = rows.remote(text, record, at)
-        name = None if record[at] == NO_INTERFACE else sockets.names.name(record[at]).decode()
+        name = sockets.names.name(record[at])
+        name = name and name.decode()
         result.append((bytes(text[:size]).decode(), record[at + 2] << 8 | record[at + 3], name))
     return sorted(result, key=lambda row: row[:2])
