@@ -64,8 +64,17 @@ class Writer:
 
     def text(self, b):
         """A text string from UTF-8 bytes (not checked)."""
-        self._head(0x60, len(b))
-        self.raw(b)
+        n = len(b)
+        if n > 23:
+            self._head(0x60, n)
+            self.raw(b)
+            return
+        # Nearly all texts: a head of one byte, and no further call.
+        at = self.size
+        self.size = at + 1 + n
+        if self.size <= self._room:
+            self._buf[at] = 0x60 | n
+            struct.pack_into(_FORMATS[n], self._buf, at + 1, b)
 
     def uint(self, n):
         """An integer from 0 to 2**64 - 1."""
@@ -98,12 +107,12 @@ class Writer:
         for i in range(n):
             self._buf[at + i] = b[i]
 
-    def open_item(self):
-        """Where the caller may write one item into the buffer by itself; then it calls `close_item`."""
+    def open_items(self):
+        """Where the caller may write items of an array into the buffer by itself; then it calls `close_items`."""
         return self.size
 
-    def close_item(self, end):
-        """The caller's item ends there, or would end there where it did not fit and was not written."""
+    def close_items(self, end, n):
+        """The caller's n items (one or more) end there, or would end there where they did not fit."""
         self.size = end
 
     def _take(self, n):
@@ -114,8 +123,9 @@ class Writer:
 
     def _head(self, major, n):
         if n < 24:
-            at = self._take(1)
-            if at >= 0:
+            at = self.size
+            self.size = at + 1
+            if at < self._room:
                 self._buf[at] = major | n
             return
         if n < 0x100:

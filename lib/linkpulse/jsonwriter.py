@@ -89,14 +89,15 @@ class Writer:
         for i in range(n):
             self._buf[at + i] = b[i]
 
-    def open_item(self):
-        """Where the caller may write one item into the buffer by itself; then it calls `close_item`."""
+    def open_items(self):
+        """Where the caller may write items of an array, and the commas between them, by itself; then `close_items`."""
         self._before()
         return self.size
 
-    def close_item(self, end):
-        """The caller's item ends there, or would end there where it did not fit and was not written."""
+    def close_items(self, end, n):
+        """The caller's n items (one or more) end there, or would end there where they did not fit."""
         self.size = end
+        self._left[self._depth - 1] -= n - 1
         self._after()
 
     def _take(self, n):

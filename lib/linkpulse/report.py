@@ -1,9 +1,11 @@
 """A sample written as one Device Defender report (docs/report.md), into one buffer, without allocating."""
 
 import random
-from linkpulse import rows, tags
+from array import array
 from linkpulse.errors import TooLarge
+from linkpulse.rows import rows
 from linkpulse.sample import NO_INTERFACE, RECORD
+from linkpulse.tags import LONG, SHORT
 from micropython import const
 
 # Positions in tags.LONG and tags.SHORT.
@@ -36,8 +38,9 @@ class Report:
         self._writer = Writer(self._buf)
         self._template = Writer(bytearray(128))
         self._cbor = format == "cbor"
-        self._tags = tags.SHORT if tag_set == "short" else tags.LONG
+        self._tags = SHORT if tag_set == "short" else LONG
         self._text = bytearray(48)
+        self._state = array("i", (0, 0, 0))
         self._pieces = {}
 
     def write(self, report_id, counters, sockets, empty=True):
@@ -117,23 +120,27 @@ class Report:
 
     def _connections(self, sockets, n):
         w = self._writer
-        kept = sockets.kept
         w.array(n)
+        if not n:
+            return
+        buf = self._buf
+        records = sockets.records
+        state = self._state
+        state[1] = sockets.kept
         # Where only some go in, a run that starts anywhere: each has the same chance.
-        i = random.getrandbits(16) % kept if n < kept else 0
-        for _ in range(n):
-            record = i * RECORD
-            slot = sockets.records[record]
+        state[0] = random.getrandbits(16) % state[1] if n < state[1] else 0
+        state[2] = n
+        end = w.open_items()
+        while state[2]:
+            slot = records[state[0] * RECORD]
             name = sockets.names.name(slot)
             pieces = self._pieces.get(slot)
             if pieces is None or pieces[3] is not name:
                 pieces = self._pieces[slot] = self._pieces_for(name)
-            end = rows.row(
-                self._buf, w.open_item(), len(self._buf), self._cbor, pieces[0], pieces[1], pieces[2], self._text,
-                sockets.records, record,
+            end = rows(
+                buf, end, len(buf), self._cbor, pieces[0], pieces[1], pieces[2], self._text, records, state
             )  # fmt: skip
-            w.close_item(end)
-            i = i + 1 if i + 1 < kept else 0
+        w.close_items(end, n)
 
     def _pieces_for(self, name):
         # What is the same in all rows of an interface, cut out of a row that the writer itself wrote.

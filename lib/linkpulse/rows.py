@@ -1,25 +1,13 @@
 # mpy-cross: -X emit=viper
-"""A connection's record written as text and as a row of a report. One source for two compilers: see collect/scan.py."""
+"""A connection's record written as text, and connections as rows of a report. One source for two compilers: see collect/scan.py."""
 
 
 def ptr8(buf):
     return buf
 
 
-def decimal(out, at: int, n: int) -> int:
-    """Writes n >= 0 in decimal at out[at:]; its end."""
-    o = ptr8(out)
-    end = at + 1
-    rest = n
-    while rest > 9:
-        rest //= 10
-        end += 1
-    i = end
-    while i > at:
-        i -= 1
-        o[i] = 48 + n % 10
-        n //= 10
-    return end
+def ptr32(buf):
+    return buf
 
 
 def remote(out, records, at: int) -> int:
@@ -99,80 +87,94 @@ def remote(out, records, at: int) -> int:
     return end
 
 
-def row(out, at: int, room: int, cbor: int, first, middle, last, text, records, record: int) -> int:
-    """Writes first, remote address, middle, local port, last at out[at:room]; the end, even where it did not fit.
+def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records, state) -> int:
+    """Writes connections as rows into out[at:room], as long as they are of one interface; where the last one ends.
 
-    The three pieces are everything of a row that is the same for all rows of an interface (see report.py); `text` is
-    a scratch buffer of 48 bytes.
+    A row is first, remote address, middle, local port, last: the three pieces are what is the same in all rows of an
+    interface (see report.py). A row that does not fit is counted, not written. `state`, array("i"): 0 the next record,
+    1 the number of records, after which 0 is next again, 2 rows to write. `text` is a scratch buffer of 48 bytes.
     """
     o = ptr8(out)
     t = ptr8(text)
     r = ptr8(records)
-    size = int(remote(text, records, record))
+    s = ptr32(state)
     n1 = int(len(first))
     n2 = int(len(middle))
     n3 = int(len(last))
-    port = int(r[record + 2]) << 8 | int(r[record + 3])
-    width = 1
-    if cbor:
-        if port > 255:
+    record = int(s[0])
+    slot = int(r[record * 22])
+    while int(s[2]) > 0 and r[record * 22] == slot:
+        from_record = record * 22
+        size = int(remote(text, records, from_record))
+        port = int(r[from_record + 2]) << 8 | int(r[from_record + 3])
+        width = 1
+        if not cbor:
+            limit = 10
+            while port >= limit:
+                width += 1
+                limit *= 10
+        elif port > 255:
             width = 3
         elif port > 23:
             width = 2
-    else:
-        limit = 10
-        while port >= limit:
-            width += 1
-            limit *= 10
-    end = at + n1 + size + n2 + width + n3
-    if cbor:
-        end += 1 if size < 24 else 2
-    if end > room:
-        return end
-    p = ptr8(first)
-    i = 0
-    while i < n1:
-        o[at + i] = p[i]
-        i += 1
-    at += n1
-    if cbor:
-        if size < 24:
-            o[at] = 0x60 | size
-        else:
-            o[at] = 0x78
+        end = at + n1 + size + n2 + width + n3
+        if cbor:
+            end += 1 if size < 24 else 2
+        if end <= room:
+            p = ptr8(first)
+            i = 0
+            while i < n1:
+                o[at + i] = p[i]
+                i += 1
+            at += n1
+            if cbor:
+                if size < 24:
+                    o[at] = 0x60 | size
+                else:
+                    o[at] = 0x78
+                    at += 1
+                    o[at] = size
+                at += 1
+            i = 0
+            while i < size:
+                o[at + i] = t[i]
+                i += 1
+            at += size
+            p = ptr8(middle)
+            i = 0
+            while i < n2:
+                o[at + i] = p[i]
+                i += 1
+            at += n2
+            if not cbor:
+                i = width
+                while i > 0:
+                    i -= 1
+                    o[at + i] = 48 + port % 10
+                    port //= 10
+            elif width == 1:
+                o[at] = port
+            elif width == 2:
+                o[at] = 24
+                o[at + 1] = port
+            else:
+                o[at] = 25
+                o[at + 1] = port >> 8
+                o[at + 2] = port & 255
+            at += width
+            p = ptr8(last)
+            i = 0
+            while i < n3:
+                o[at + i] = p[i]
+                i += 1
+        at = end
+        record += 1
+        if record == int(s[1]):
+            record = 0
+        s[2] = int(s[2]) - 1
+        if not cbor and int(s[2]) > 0:
+            if at < room:
+                o[at] = 44
             at += 1
-            o[at] = size
-        at += 1
-    i = 0
-    while i < size:
-        o[at + i] = t[i]
-        i += 1
-    at += size
-    p = ptr8(middle)
-    i = 0
-    while i < n2:
-        o[at + i] = p[i]
-        i += 1
-    at += n2
-    if not cbor:
-        i = width
-        while i > 0:
-            i -= 1
-            o[at + i] = 48 + port % 10
-            port //= 10
-    elif width == 1:
-        o[at] = port
-    elif width == 2:
-        o[at] = 24
-        o[at + 1] = port
-    else:
-        o[at] = 25
-        o[at + 1] = port >> 8
-        o[at + 2] = port & 255
-    at += width
-    p = ptr8(last)
-    i = 0
-    while i < n3:
-        o[at + i] = p[i]
-        i += 1
-    return end
+    s[0] = record
+    return at
