@@ -5,14 +5,13 @@ import gc
 gc.threshold(4096)  # collect while modules load, so that the heap stays in one piece
 
 import sys
-from linkpulse.collect.linux import Collector
+from linkpulse.collect import choose
 from linkpulse.reporter import Reporter
 from linkpulse.settings import load
 from linkpulse.state import Ids
 
 s = load(sys.argv[1], online=False)
-collector = Collector(s.proc, s.loopback, s.include, s.exclude)
-reporter = Reporter(collector, s.thing, Ids().next, s.format, s.tags, None, s.connections, s.buffer)
+reporter = Reporter(choose(s), s.thing, Ids().next, s.format, s.tags, None, s.connections, s.buffer)
 sys.stdout.buffer.write(reporter.report())
 if reporter.skipped:
     print("%d rows could not be read and were left out" % reporter.skipped, file=sys.stderr)

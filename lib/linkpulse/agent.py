@@ -1,20 +1,17 @@
-"""When to report, over which session, and what to do next."""
+"""What to do next: connect, report, take the answer, and what to make of all that fails."""
 
 import gc
 import time
-from linkpulse.backoff import Backoff, spread
 from linkpulse.clock import epoch, synchronize
+from linkpulse.collect import choose
 from linkpulse.errors import AuthError, LinkpulseError, NetworkError, SettingsError
 from linkpulse.reporter import Reporter
+from linkpulse.schedule import Schedule, after, until
 from linkpulse.session import Session
 from linkpulse.settings import MIN_INTERVAL
 from linkpulse.state import Ids
 from linkpulse.status import DEBUG, INFO, Status
-from micropython import const
 
-_LASTING = const(900000)  # ms before a broker that refuses this device is asked again
-_STABLE = const(60000)  # ms that a connection must live before the next failure is a first one
-_KICKS = const(3)  # connections lost while young that look like another client with this client id
 _NO_MEMORY = "out of memory: lower `connections`, or leave the agent more heap"
 
 
@@ -28,14 +25,10 @@ class Agent:
     """
 
     def __init__(self, settings, collector=None, log=None):
-        if collector is None:
-            from linkpulse.collect.linux import Collector
-
-            collector = Collector(settings.proc, settings.loopback, settings.include, settings.exclude)
         self._ids = Ids(settings.state)
         self.reporter = Reporter(
-            collector, settings.thing, self._ids.next, settings.format, settings.tags, settings.topic,
-            settings.connections, settings.buffer,
+            collector or choose(settings), settings.thing, self._ids.next, settings.format, settings.tags,
+            settings.topic, settings.connections, settings.buffer,
         )  # fmt: skip
         self._baseline = None
         if settings.baseline:
@@ -47,15 +40,10 @@ class Agent:
         self._subscribed = False
         self._ntp = settings.ntp
         self._client_id = settings.client_id
-        self._interval = settings.interval * 1000
         self._answer_time = settings.timeout * 1000
-        self._backoff = Backoff(cap=max(4000, min(600000, 2 * self._interval)))
-        self._kicks = 0
-        # A fleet that gets its power back at once must not report at once.
-        self._due = time.ticks_add(time.ticks_ms(), spread(self._interval))
+        self._schedule = Schedule(settings.interval * 1000)
         self._waiting = False  # for the answer to a report
-        self._answer_due = self._connected_at = 0
-        self._young = False  # the connection is not yet known to be a good one
+        self._answer_due = 0
         self._status = Status(log, settings.warnings)
 
     def status(self):
@@ -109,16 +97,15 @@ class Agent:
         session = self._session
         if session.connected():
             session.wait(0)
-            if self._young and _since(self._connected_at) > _STABLE:
-                self._stable()
-            if self._waiting and _until(self._answer_due) <= 0:
+            self._schedule.check()
+            if self._waiting and until(self._answer_due) <= 0:
                 self._outcome("unknown", "report %s has no answer" % self._status.values["report_id"])
                 return 0
-        if not self._waiting and _until(self._due) <= 0:
+        if not self._waiting and until(self._schedule.due) <= 0:
             if not session.connected():
                 self._connect()
             self._report()
-        left = _until(self._answer_due if self._waiting else self._due)
+        left = until(self._answer_due if self._waiting else self._schedule.due)
         if session.connected():
             left = min(left, session.keep_alive())
         return left
@@ -127,8 +114,7 @@ class Agent:
         if self._ntp and epoch() is None:
             synchronize(self._ntp)
         present = self._session.connect()
-        self._connected_at = time.ticks_ms()
-        self._young = True
+        self._schedule.connected()
         self._status.values["connected_since"] = epoch()
         # What a session from before this start was subscribed to may be another format's topics.
         if not (present and self._subscribed):
@@ -147,18 +133,17 @@ class Agent:
         if self._status.log is not None:
             self._status.log(DEBUG, "report %d of %d bytes" % (s["report_id"], len(payload)))
         # From here on it may have reached the service, so the next one is an interval away whatever becomes of it.
-        self._due = time.ticks_add(time.ticks_ms(), self._interval)
+        self._schedule.due = self._answer_due = after(self._schedule.interval)
         self._waiting = True
-        self._answer_due = self._due  # while the publishing, which has its own deadline, goes on
         self._session.publish(self.reporter.topic, payload)
         if self._waiting:
-            self._answer_due = time.ticks_add(time.ticks_ms(), self._answer_time)
+            self._answer_due = after(self._answer_time)
 
     def _received(self, topic, payload):
         response = self.reporter.receive(topic, payload)
         if response is None or not response.matches:
             return
-        self._stable()
+        self._schedule.good()
         if response.status == "accepted":
             self._status.values["last_accepted"] = epoch()
             self._outcome("accepted")
@@ -166,13 +151,8 @@ class Agent:
                 self._baseline.save(self.reporter.counters)
             return
         if response.code == "Throttled":
-            self._due = time.ticks_add(time.ticks_ms(), max(self._interval, MIN_INTERVAL * 1000))
+            self._schedule.not_before(MIN_INTERVAL * 1000)
         self._outcome("rejected", "the report was rejected: %s, %s" % (response.code, response.message))
-
-    def _stable(self):
-        self._young = False
-        self._kicks = 0
-        self._backoff.reset()
 
     def _outcome(self, what, error=None):
         self._waiting = False
@@ -182,20 +162,13 @@ class Agent:
         if self._waiting:
             self._outcome("unknown")
         self._session.close()
+        wait = self._schedule.failed(isinstance(error, NetworkError), isinstance(error, (AuthError, SettingsError)))
         text = _NO_MEMORY
         if error is not None:
             text = str(error)
-            if self._young and isinstance(error, NetworkError):
-                self._kicks += 1
-                if self._kicks >= _KICKS:
-                    text += "; again and again: does another client use the client id %s?" % self._client_id
-        self._young = False
+            if self._schedule.kicked():
+                text += "; again and again: does another client use the client id %s?" % self._client_id
         self._outcome("error", text)
-        wait = self._backoff.next()
-        if isinstance(error, (AuthError, SettingsError)):
-            wait = max(wait, _LASTING)
-        if _until(self._due) < wait:
-            self._due = time.ticks_add(time.ticks_ms(), wait)
         return wait
 
     def _pause(self, ms):
@@ -210,11 +183,3 @@ class Agent:
             self._failed(e)
         except MemoryError:
             self._failed(None)
-
-
-def _until(ticks):
-    return time.ticks_diff(ticks, time.ticks_ms())
-
-
-def _since(ticks):
-    return time.ticks_diff(time.ticks_ms(), ticks)

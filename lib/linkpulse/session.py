@@ -11,11 +11,11 @@ from micropython import const
 
 # MQTT 3.1.1, 3.2.2.3; 7 is AWS IoT's own.
 _REFUSALS = {
-    1: "the broker does not speak MQTT 3.1.1",
-    2: "the broker refuses the client id",
-    4: "the broker wants a user name and password",
-    5: "the broker's policy does not let this device connect",
-    7: "the broker's policy does not let this device connect: does it allow iot:Connect for this client id?",
+    1: "it does not speak MQTT 3.1.1",
+    2: "it does not take the client id",
+    4: "it wants a user name and a password",
+    5: "its policy does not let this device connect",
+    7: "its policy does not let this device connect: does it allow iot:Connect for the client id?",
 }
 _DUP = const(8)  # MQTT 3.1.1, 3.3.1.1
 _TRIES = const(3)
@@ -50,7 +50,7 @@ class Session:
     def connect(self):
         """Connects, keeping what the broker has kept for this client. True when it had kept a session."""
         if epoch() is None:
-            raise ClockError("the clock is not set, so certificates cannot be checked: set it, or name a server in `ntp`")
+            raise ClockError("the clock is not set, and TLS needs it: set it, or name a server in `ntp`")
         if self._stream is None:
             self._link = Link(context(*self._files), self._server_name)
             self._stream = Stream(self._link)
@@ -185,7 +185,7 @@ class Session:
 
 def _refused(code):
     if code in _REFUSALS:
-        return AuthError(_REFUSALS[code] + " (CONNACK %d)" % code)
+        return AuthError("the broker refuses: %s (CONNACK %d)" % (_REFUSALS[code], code))
     if code == 3:
         return NetworkError("the broker is not available (CONNACK 3)")
-    return ProtocolError("the broker refuses with a code that MQTT does not have (CONNACK %s)" % code)
+    return ProtocolError("the broker refuses with an unknown CONNACK %s" % code)
