@@ -8,12 +8,15 @@ from linkpulse.collect import lines
 from linkpulse.collect.linux import Collector
 from linkpulse.sample import RECORD, SocketTable
 
-TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
-TCP6 = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
-UDP = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops"
-DEV = """Inter-|   Receive                                                |  Transmit
- face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
-"""
+_COLUMNS = "st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
+TCP = "  sl  local_address rem_address   " + _COLUMNS
+TCP6 = "  sl  local_address                         remote_address                        " + _COLUMNS
+UDP = "   sl  local_address rem_address   " + _COLUMNS + " ref pointer drops"
+DEV = (
+    "Inter-|   Receive                                                |  Transmit\n"
+    " face |bytes    packets errs drop fifo frame compressed multicast|"
+    "bytes    packets errs drop fifo colls carrier compressed\n"
+)
 ROUTE = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
 
 ESTABLISHED, CLOSE, LISTEN = 1, 7, 10
@@ -116,7 +119,7 @@ class Pieces:
         self._turn += 1
         piece = self._content[self._at : self._at + min(size, len(buf))]
         if self._error is not None and not piece:
-            raise OSError(self._error)
+            raise OSError(self._error, "")
         buf[: len(piece)] = piece
         self._at += len(piece)
         return len(piece)
@@ -132,7 +135,7 @@ def collector(files, **options):
         assert path.startswith("/fixture/net/") and mode == "rb" and buffering == 0
         content = files.get(path[len("/fixture/net/") :])
         if content is None:
-            raise OSError(errno.ENOENT)
+            raise OSError(errno.ENOENT, "")
         if isinstance(content, OSError):
             raise content
         return BytesIO(content) if isinstance(content, bytes) else content

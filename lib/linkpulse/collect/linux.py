@@ -13,6 +13,7 @@ from micropython import const
 _TCP = const(10)  # TCP_LISTEN of include/net/tcp_states.h
 _UDP = const(7)  # TCP_CLOSE: a UDP socket that is not connected
 _ESTABLISHED = const(1)
+_NONE = const(256)  # no row has this state, not even a malformed one
 # scan.rows, `st`
 _POS, _DIGITS, _LISTEN, _CONNECTED, _ORDER, _LOOPBACK, _KNOWN, _SKIPPED, _PORT, _SLOT, _HINT = range(11)
 # Where the columns of /proc/net/dev go in `values`: bytes, packets, six others, bytes, packets.
@@ -86,7 +87,7 @@ class Collector:
         self._addresses.fill(into.names, self._lines)
         into.tcp_read = self._protocol(self._tcp, _TCP, _ESTABLISHED, into, into.tcp_ports)
         into.tcp_total = self._total(self._tcp, _TCP, into, into.tcp_ports)
-        into.udp_read = self._protocol(self._udp, _UDP, 0, into, into.udp_ports)
+        into.udp_read = self._protocol(self._udp, _UDP, _NONE, into, into.udp_ports)
         into.udp_total = self._total(self._udp, _UDP, into, into.udp_ports)
 
     def _interface(self, buf, start, end, into):
@@ -148,13 +149,15 @@ class Collector:
         total = ports.kept
         more = ports
         skipped = self._state[_SKIPPED]
+        dropped = self._lines.dropped
         while more.more:
             floor = more.last()
             more = ports.another()
             more.begin(floor)
-            self._protocol(files, listen, 0, into, more)
+            self._protocol(files, listen, _NONE, into, more)
             total += more.kept
             self._state[_SKIPPED] = skipped  # the same rows again
+            self._lines.dropped = dropped
         return total
 
 

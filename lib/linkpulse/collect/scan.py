@@ -96,7 +96,7 @@ def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
 
     Connections go straight into `records` and `table` (see sample.SocketTable); for what needs more than that it
     returns. `st`, array("i"): 0 position, 1 hex digits of an address (8 or 32), 2 the state that listens (10 TCP,
-    7 UDP), 3 the state that is a connection (1, or 0 for none), 4 byte order (3 little-endian, 0 big), 5 with
+    7 UDP), 3 the state that is a connection (1, or 256 for none), 4 byte order (3 little-endian, 0 big), 5 with
     loopback, 6 addresses known, 7 rows skipped, 8 port, 9 slot or family, 10 the address matched last.
     `hexa`: value of each hex digit, 255 elsewhere. `addresses`: 18 bytes each: slot (254: leave out), family, address.
     """
