@@ -180,7 +180,7 @@ class Session:
         answer = stream.read(3 + len(topics))
         for i in range(len(topics)):
             if answer[3 + i] > 2:
-                raise AuthError("the broker does not let this device subscribe to " + topics[i])
+                raise AuthError("the broker refuses a subscription to " + topics[i])
 
 
 def _refused(code):
