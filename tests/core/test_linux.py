@@ -19,7 +19,8 @@ TCP6_ROWS = (
     row("::ffff:c000:201", 80, "::ffff:c633:6409", 50000, ESTABLISHED),
 )  # fmt: skip
 UDP_ROWS = (
-    udp("0.0.0.0", 68), udp("127.0.0.53", 53), udp("192.0.2.1", 123), udp("192.0.2.1", 5000, "192.0.2.9", 53, ESTABLISHED),
+    udp("0.0.0.0", 68), udp("127.0.0.53", 53), udp("192.0.2.1", 123),
+    udp("192.0.2.1", 5000, "192.0.2.9", 53, ESTABLISHED),
 )  # fmt: skip
 UDP6_ROWS = (udp("::", 5353), udp("fd00::1", 546), udp("fd00::1", 5001, "2001:db8::1", 53, ESTABLISHED))
 

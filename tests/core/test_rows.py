@@ -1,5 +1,6 @@
 """Records as text and as rows: addresses at their extremes, RFC 5952, and the generic writer's own bytes."""
 
+from array import array
 from check import equal
 from fakeproc import ip
 from linkpulse import jsonwriter, rows, sample, tags
@@ -103,14 +104,6 @@ def test_a_record_that_does_not_stand_first():
     equal(remote("2001:db8::1", 8883, at=22), "[2001:db8::1]:8883")
 
 
-def test_decimal():
-    for n in (0, 1, 9, 10, 99, 100, 65535, 999999999, 1000000000, 0x3FFFFFFF):
-        out = bytearray(b"#" * 20)
-        end = rows.decimal(out, 3, n)
-        equal(bytes(out), b"###" + str(n).encode() + b"#" * (20 - end))
-        equal(end, 3 + len(str(n)))
-
-
 def generic(w, tag, address, local_port, name):
     w.map(2 if name is None else 3)
     w.text(tag[7])
@@ -134,15 +127,21 @@ ADDRESSES = (
 )  # the last two: 23 and 24 bytes of text
 
 
+def written(cbor, pieces, records, out, at, room, first, kept, n):
+    """(the end, the state after it) of one call of rows.rows."""
+    state = array("i", (first, kept, n))
+    end = rows.rows(out, at, room, cbor, pieces[0], pieces[1], pieces[2], bytearray(48), records, state)
+    return end, list(state)
+
+
 def test_rows_are_the_generic_writers_bytes():
-    text = bytearray(48)
     for cbor in (True, False):
         Writer = microcbor.Writer if cbor else jsonwriter.Writer
         for tag_set in ("short", "long"):
             report = Report("cbor" if cbor else "json", tag_set)
             tag = tags.SHORT if tag_set == "short" else tags.LONG
             for name in NAMES:
-                first, middle, last, _ = report._pieces_for(name)
+                pieces = report._pieces_for(name)
                 for port in PORTS:
                     for address in ADDRESSES:
                         w = Writer(bytearray(160))
@@ -150,21 +149,52 @@ def test_rows_are_the_generic_writers_bytes():
                         expected = bytes(w.result())
                         out = bytearray(b"#" * 200)
                         r = record(address, 443, port, at=22)
-                        end = rows.row(out, 7, 200, cbor, first, middle, last, text, r, 22)
+                        end, state = written(cbor, pieces, r, out, 7, 200, 1, 2, 1)
                         equal(bytes(out[7:end]), expected)
                         equal(bytes(out[:7]) + bytes(out[end:]), b"#" * (207 - end))
+                        equal(state, [0, 2, 0])
 
 
-def test_a_row_without_room_is_counted_and_not_written():
-    text = bytearray(48)
+def test_rows_of_one_interface_go_on_to_the_next():
+    # Five records, the fourth of another interface; from any of them, around the end and to the start.
+    records = bytearray()
+    for i in range(5):
+        records += record("192.0.2.%d" % i, 443, 1000 + i, 7 if i == 3 else 5)
+    for cbor in (True, False):
+        Writer = microcbor.Writer if cbor else jsonwriter.Writer
+        pieces = Report("cbor" if cbor else "json")._pieces_for(b"eth0")
+        for first in range(5):
+            for n in range(1, 6):
+                chosen = [(first + i) % 5 for i in range(n)]
+                run = 1
+                while run < n and (chosen[run] == 3) == (chosen[0] == 3):
+                    run += 1
+                w = Writer(bytearray(400))
+                w.array(n)
+                for i in chosen[:run]:
+                    generic(w, tags.SHORT, "192.0.2.%d" % i, 1000 + i, b"eth0")
+                if not cbor and run == n:
+                    w.size -= 1  # the array's own bracket
+                elif not cbor:
+                    w.raw(b",")
+                out = bytearray(400)
+                end, state = written(cbor, pieces, records, out, 0, 400, first, 5, n)
+                equal(bytes(out[:end]), bytes(w.result())[1:])
+                equal(state, [(first + run) % 5, 5, n - run])
+
+
+def test_rows_without_room_are_counted_and_not_written():
+    records = record("1.2.3.4", 443, 40000) + record("ffff:" * 7 + "ffff", 443, 1) + record("1.2.3.4", 443, 1)
     for format in ("cbor", "json"):
-        first, middle, last, _ = Report(format)._pieces_for(b"eth0")
-        for address in ADDRESSES:
-            r = record(address, 443, 40000)
-            out = bytearray(b"#" * 160)
-            size = rows.row(out, 0, 160, format == "cbor", first, middle, last, text, r, 0)
-            for room in range(size):
-                out = bytearray(b"#" * 160)
-                equal(rows.row(out, 0, room, format == "cbor", first, middle, last, text, r, 0), size)
-                equal(bytes(out), b"#" * 160)
-            equal(rows.row(out, 0, size, format == "cbor", first, middle, last, text, r, 0), size)
+        pieces = Report(format)._pieces_for(b"eth0")
+        whole = bytearray(400)
+        size, _ = written(format == "cbor", pieces, records, whole, 0, 400, 0, 3, 3)
+        for room in range(size + 1):
+            out = bytearray(b"#" * 400)
+            end, state = written(format == "cbor", pieces, records, out, 0, room, 0, 3, 3)
+            equal((end, state), (size, [0, 3, 0]))
+            equal(bytes(out[room:]), b"#" * (400 - room))
+            done = 0
+            while done < room and out[done] == whole[done]:
+                done += 1
+            equal(bytes(out[done:room]), b"#" * (room - done))  # nothing of a row that is not whole
