@@ -19,7 +19,8 @@ from linkpulse_tools.service import Service
 FAKE = Path(__file__).with_name("fake_device.py")
 # The command in a process of its own, its device replaced: arguments are the folder to work in and the command's own.
 DRIVER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 from pathlib import Path
 from linkpulse_tools import cli, device, interpreter, paths, run, umqtt
 folder = Path(sys.argv[1])

@@ -75,7 +75,8 @@ def size_command(as_json: bool) -> None:
 
 def main(args=None, prog_name: str = "linkpulse") -> None:
     """The entry point: errors that a user can mend are one message, never a stack trace."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell's background job would ignore the first
+        signal.signal(number, signal.default_int_handler)
     try:
         commands.main(args, prog_name, standalone_mode=False)
     except ToolError as error:
