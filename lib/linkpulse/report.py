@@ -45,7 +45,7 @@ class Report:
 
     def write(self, report_id, counters, sockets, empty=True):
         """A memoryview of the report, valid until the next. Blocks without entries are left out unless `empty`."""
-        connections = kept = sockets.kept
+        connections = sockets.kept
         ports = sockets.tcp_ports.kept + sockets.udp_ports.kept
         while True:
             self._write(report_id, counters, sockets, empty, connections, ports)
@@ -54,7 +54,7 @@ class Report:
                 return self._writer.result()
             if connections:
                 # Rows are of about one size: take off what is too much and one more.
-                over = (needed - len(self._buf)) * (kept + 1) // needed + 1
+                over = (needed - len(self._buf)) * (connections + 1) // needed + 1
                 connections = max(0, connections - over)
             elif ports:
                 ports //= 2

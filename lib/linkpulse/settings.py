@@ -104,7 +104,7 @@ def _check(value, kind, low, high):
 def _nearest(name):
     # The key with the fewest changes to it, if these are few.
     best = None
-    fewest = 3
+    fewest = min(3, len(name))
     for key in _KEYS:
         row = list(range(len(key) + 1))
         for i, c in enumerate(name):
