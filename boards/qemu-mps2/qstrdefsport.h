@@ -1,0 +1,2 @@
+// qstrs that only the port needs
+Q(/lib)

@@ -1,0 +1,5 @@
+# Make ports: USER_C_MODULES=<the directory above this one>
+LWIPSTAT_DIR := $(USERMOD_DIR)
+SRC_USERMOD_C += $(LWIPSTAT_DIR)/modlwipstat.c
+SRC_USERMOD_LIB_C += $(LWIPSTAT_DIR)/lwipstat.c
+CFLAGS_USERMOD += -I$(LWIPSTAT_DIR)
