@@ -25,10 +25,11 @@ def test_every_module_is_weighed_and_native_ones_twice(tmp_path):
     [
         ([Size("a.py", 3 * KB, 9 * KB)], []),
         ([Size("a.py", 3 * KB + 1, None)], ["a.py: 3073 B, at most 3072"]),
-        ([Size(f"{n}.py", 2 * KB, None) for n in range(10)], []),
-        ([Size(f"{n}.py", 2 * KB, None) for n in range(10)] + [Size("x.py", 1, None)], ["without detection: 20481 B"]),
-        ([Size(f"{n}.py", 2 * KB, None) for n in range(10)] + [Size("p/detect.py", 3 * KB, None)], []),
-        ([Size(f"{n}/detect.py", 2 * KB, None) for n in range(15)], ["all: 30720 B, at most 28672"]),
+        ([Size(f"report{'er' * n}.py", 3 * KB, None) for n in range(2)], []),
+        ([Size("report.py", 3 * KB, None)] * 6, ["reports alone, in CBOR: 18432 B, at most 15360"]),
+        ([Size(f"{n}.py", 3 * KB, None) for n in range(12)], ["agent of a board, without its collector: 36864 B"]),
+        ([Size("collect/linux.py", 3 * KB, None)] * 15, []),
+        ([Size("collect/linux.py", 3 * KB, None)] * 16, ["all: 49152 B, at most 46080"]),
     ],
 )
 def test_what_is_above_a_budget_is_named(sizes, over):
