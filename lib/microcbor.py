@@ -26,7 +26,9 @@ class NoRoom(ValueError):
     """What was written is larger than the buffer: `needed` bytes against `room`."""
 
     def __init__(self, needed, room):
-        super().__init__("%d bytes do not fit in a buffer of %d: give it a larger one or less to write" % (needed, room))
+        super().__init__(
+            "%d bytes do not fit in a buffer of %d: give it a larger one or less to write" % (needed, room)
+        )
         self.needed = needed
         self.room = room
 

@@ -59,7 +59,9 @@ class Report:
             elif ports:
                 ports //= 2
             else:
-                raise TooLarge("a report of %d bytes does not fit its buffer of %d: raise `buffer`" % (needed, len(self._buf)))
+                raise TooLarge(
+                    "a report of %d bytes does not fit its buffer of %d: raise `buffer`" % (needed, len(self._buf))
+                )
 
     def _write(self, report_id, counters, sockets, empty, connections, ports):
         w = self._writer

@@ -1,5 +1,6 @@
 # mpy-cross: -X emit=viper
-"""A connection's record written as text, and connections as rows of a report. One source for two compilers: see collect/scan.py."""
+"""A connection's record as text, and connections as rows of a report. One source for two compilers, see
+collect/scan.py."""
 
 
 def ptr8(buf):

@@ -108,7 +108,7 @@ class Counters:
         return self._collected and (self._samples > 1 or self.from_start)
 
     def put(self, buf, start, end, values):
-        """Interface buf[start:end] stands at `values`: low and high part of BYTES_IN, PACKETS_IN, BYTES_OUT, PACKETS_OUT.
+        """Interface buf[start:end] stands at `values`: low and high part of each counter, BYTES_IN to PACKETS_OUT.
 
         False when there is no room for another interface.
         """

@@ -51,7 +51,7 @@ class Schedule:
         self._backoff.reset()
 
     def failed(self, lost, lasting):
-        """Something failed: the connection is `lost`, or for a `lasting` reason. Milliseconds to wait; no allocation."""
+        """The connection is `lost`, or something else failed, for a `lasting` reason or not. Milliseconds to wait."""
         self._kicks += self._young and lost
         self._young = False
         wait = self._backoff.next()

@@ -1,7 +1,7 @@
 """The socket that umqtt.simple is given: whole packets, bounded sizes, and under it a link with a deadline.
 
-umqtt reads byte by byte and believes every length. So this stream takes a packet off the wire as a whole, checks it, and
-only then lets umqtt read it. What umqtt relies on here, in 1.3.4 and 1.8.0 alike: `connect(addr)` with what
+umqtt reads byte by byte and believes every length. So this stream takes a packet off the wire as a whole, checks it,
+and only then lets umqtt read it. What umqtt relies on here, in 1.3.4 and 1.8.0 alike: `connect(addr)` with what
 `Resolver.getaddrinfo` returned, `read(n)`, `write(buf[, n])`, `setblocking(flag)`, `settimeout(t)`, `close()`.
 
 Besides a link's errors: ProtocolError (a packet that MQTT does not allow here) and TooLarge.

@@ -10,7 +10,7 @@ _REASONS = (
     ("expired", "the server's certificate has expired: renew it, or set this device's clock"),
     ("future", "the server's certificate is not valid yet: is this device's clock right?"),
     ("expected CN", "the server's certificate is for another name: set host or server_name to the name in it"),
-    ("not correctly signed", "the server's certificate is not signed by the CA in `ca`: is it the right broker and CA?"),
+    ("not correctly signed", "the server's certificate is not signed by the CA in `ca`: is it the right broker?"),
 )
 _MAX_FILE = const(16384)
 _FATAL_ALERT = -0x7780  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE

@@ -16,8 +16,11 @@ LEFT_OUT = const(254)  # the slot of an interface that the owner does not want r
 _ENTRIES = const(32)
 _ROUTE = const(9)  # slot, network, mask
 _ROUTES = const(32)
-# struct nlmsghdr {len 20, RTM_GETADDR 22, NLM_F_REQUEST | NLM_F_DUMP} and rtgenmsg {AF_INET}, in the byte order of the host.
-_REQUEST = array("I", (20, 0x03010016 if sys.byteorder == "little" else 0x00160301, 1, 0, 2 if sys.byteorder == "little" else 0x02000000))
+# struct nlmsghdr {length 20, RTM_GETADDR 22, NLM_F_REQUEST | NLM_F_DUMP, 1, 0} and rtgenmsg {AF_INET}.
+if sys.byteorder == "little":
+    _REQUEST = array("I", (20, 0x03010016, 1, 0, 2))
+else:
+    _REQUEST = array("I", (20, 0x00160301, 1, 0, 0x02000000))
 _NEWADDR = const(20)
 _IFA_LOCAL = const(2)
 _IFA_LABEL = const(3)

@@ -71,7 +71,7 @@ def number(buf, start: int, end: int, values, at: int) -> int:
 
 
 def unhex(buf, start: int, digits: int, hexa, raw, at: int, order: int) -> int:
-    """`digits` hex digits into bytes raw[at:], words of four turned over by `order` (3) or not (0); 0, or not if bad."""
+    """`digits` hex digits as bytes in raw[at:], words of four turned over by `order` 3, not by 0; 0 if all are good."""
     b = ptr8(buf)
     h = ptr8(hexa)
     r = ptr8(raw)
@@ -135,7 +135,7 @@ def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
             if bad > 15 or b[state_at - 1] != 32:
                 s[7] = int(s[7]) + 1
             continue
-        # Both addresses and ports, in the order of the wire: raw[0:16] local, [16:18] port, [18:34] remote, [34:36] port.
+        # In the order of the wire: raw[0:16] local address, [16:18] its port, [18:34] remote address, [34:36] its port.
         if b[p + digits] != 58 or b[p + digits + 5] != 32 or b[p + 2 * digits + 6] != 58 or b[state_at - 1] != 32:
             bad = 255
         q = p
