@@ -98,9 +98,10 @@ class Agent:
         if session.connected():
             session.wait(0)
             self._schedule.check()
-            if self._waiting and until(self._answer_due) <= 0:
-                self._outcome("unknown", "report %s has no answer" % self._status.values["report_id"])
-                return 0
+        # Without a connection no answer can come: an interrupted run() may have left it so.
+        if self._waiting and (until(self._answer_due) <= 0 or not session.connected()):
+            self._outcome("unknown", "report %s has no answer" % self._status.values["report_id"])
+            return 0
         if not self._waiting and until(self._schedule.due) <= 0:
             if not session.connected():
                 self._connect()

@@ -49,8 +49,10 @@ def synchronize(server, timeout=5, setter=None):
 
 
 def _checked(answer, nonce, server):
-    # Mode 4 (server), stratum 1 to 15 (0 is a refusal), and our own question's timestamp in it.
-    if len(answer) < 48 or answer[0] & 7 != 4 or not 1 <= answer[1] <= 15 or bytes(answer[24:32]) != nonce:
+    # Mode 4 (server), stratum 1 to 15 (0 is a refusal), our own question's timestamp in it, and a time at all: zero says
+    # that there is none (RFC 5905, 6), and would be taken for a moment of 2036.
+    timeless = len(answer) < 48 or answer[40:48] == bytes(8)
+    if timeless or answer[0] & 7 != 4 or not 1 <= answer[1] <= 15 or bytes(answer[24:32]) != nonce:
         raise ClockError("the time server %s answers something else than the time" % server)
     now = struct.unpack(">I", answer[40:44])[0] - _NTP_TO_1970
     if now < BUILD:
