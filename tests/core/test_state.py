@@ -1,0 +1,206 @@
+"""Report ids that strictly increase, whatever becomes of the clock and of the file."""
+
+import os
+from check import equal
+from linkpulse import state
+from linkpulse.state import Ids
+
+PATH = "ids-test.state"
+NOW = 1800000000
+
+
+class Clock:
+    """In place of linkpulse.clock: `now` may be None."""
+
+    def __init__(self, now):
+        self.now = now
+
+    def epoch(self):
+        return self.now
+
+
+def ids(now=NOW, path=PATH):
+    state.clock = Clock(now)
+    return Ids(path)
+
+
+def clean():
+    for path in (PATH, PATH + ".new"):
+        try:
+            os.remove(path)
+        except OSError:
+            pass
+
+
+def content():
+    with open(PATH, "rb") as f:
+        return f.read()
+
+
+def store(data):
+    with open(PATH, "wb") as f:
+        f.write(data)
+
+
+def test_the_first_id_is_the_time():
+    clean()
+    i = ids()
+    equal([i.next() for _ in range(3)], [NOW, NOW + 1, NOW + 2])
+    equal(i.problem, None)
+
+
+def test_ids_increase_by_one_through_every_reserve():
+    clean()
+    i = ids()
+    last = i.next()
+    for _ in range(1000):
+        found = i.next()
+        assert found > last
+        last = found
+    equal(last, NOW + 1000)
+
+
+def test_the_file_is_written_once_in_256_reports():
+    clean()
+    writes = []
+
+    def counting(path, mode):
+        if "w" in mode:
+            writes.append(path)
+        return open(path, mode)
+
+    state.open = counting
+    try:
+        i = ids()
+        for n in range(1, 1025):
+            i.next()
+            equal(len(writes), (n + 255) // 256)
+    finally:
+        del state.open
+    equal(writes[0], PATH + ".new")
+
+
+def test_the_reserve_is_written_before_it_is_used():
+    clean()
+    i = ids()
+    for _ in range(300):
+        used = i.next()
+        assert int(content().split()[0]) >= used
+
+
+def test_ids_increase_across_restarts():
+    clean()
+    last = 0
+    for start in range(20):
+        i = ids(NOW + start * 3)  # far less time than the ids that were used
+        for _ in range(start * 40):
+            found = i.next()
+            assert found > last, (start, found, last)
+            last = found
+
+
+def test_ids_increase_when_the_clock_goes_back_or_is_not_set():
+    clean()
+    last = 0
+    for now in (NOW, NOW - 10**8, None, NOW + 5, None, NOW - 1):
+        i = ids(now)
+        for _ in range(3):
+            found = i.next()
+            assert found > last
+            last = found
+
+
+def test_a_clock_that_jumps_while_it_runs():
+    clean()
+    i = ids()
+    last = 0
+    for n in range(2000):
+        state.clock.now = (NOW, NOW + 10**7, None, 5, NOW - 10**7)[n % 5]
+        found = i.next()
+        assert found > last
+        last = found
+    assert ids(None).next() > last
+
+
+def test_an_id_is_above_zero_without_clock_and_file():
+    for path in (None, "", "no-such-folder/state"):
+        equal(ids(None, path).next(), 1)
+
+
+def test_without_a_file_ids_rest_on_the_clock():
+    i = ids(NOW, None)
+    equal([i.next() for _ in range(300)], list(range(NOW, NOW + 300)))
+    equal(i.problem, None)
+
+
+def test_every_truncation_of_the_file():
+    clean()
+    ids().next()
+    whole = content()
+    for n in range(len(whole)):
+        store(whole[:n])
+        i = ids(NOW + 1000)
+        if n < len(whole) - 1:  # without its newline it is whole all the same
+            assert PATH in i.problem, n
+            equal(i.next(), NOW + 1000)
+            equal(i.problem, None)  # written anew
+            assert ids(NOW).next() > NOW + 1000
+        else:
+            equal((i.problem, i.next()), (None, NOW + 1000))
+
+
+def test_every_flipped_bit_of_the_file():
+    clean()
+    ids().next()
+    whole = content()
+    for n in range(8 * (len(whole) - 1)):
+        broken = bytearray(whole)
+        broken[n >> 3] ^= 1 << (n & 7)
+        store(broken)
+        i = ids(NOW + 1000)
+        assert i.next() == NOW + 1000, broken
+
+
+def test_files_that_are_something_else():
+    for data in (b"", b"\n", b" ", b"hello", b"\xff" * 100, b"1800000000", b"1800000000 00000000\n", b" 00000000\n"):
+        store(data)
+        i = ids()
+        assert i.problem, data
+        equal(i.next(), NOW)
+    clean()
+
+
+def test_a_torn_write_leaves_the_file_before_it():
+    clean()
+    i = ids()
+    last = i.next()
+    with open(PATH + ".new", "wb") as f:
+        f.write(b"180")
+    i = ids(NOW - 5)
+    assert i.next() > last
+
+
+class Broken:
+    """In place of os: its rename fails."""
+
+    def rename(self, old, new):
+        raise OSError(28, "")
+
+
+def test_a_file_that_cannot_be_written():
+    i = ids(NOW, "no-such-folder/state")
+    equal([i.next(), i.next()], [NOW, NOW + 1])
+    assert "no-such-folder/state" in i.problem
+    clean()
+    kept = state.os
+    state.os = Broken()
+    try:
+        i = ids()
+        equal(i.next(), NOW)
+        assert "28" in i.problem
+    finally:
+        state.os = kept
+    for _ in range(256):
+        i.next()
+    equal(i.problem, None)  # it works again
+    clean()
