@@ -87,11 +87,10 @@ class Agent:
         try:
             return max(0, self._step())
         except LinkpulseError as e:
-            return self._failed(e)
+            error = e
         except MemoryError:
-            # Nothing here may allocate: that is what failed.
-            gc.collect()
-            return self._failed(None)
+            error = None
+        return self._failed(error)
 
     def _step(self):
         session = self._session
@@ -160,10 +159,21 @@ class Agent:
         self._status.outcome(what, error)
 
     def _failed(self, error):
+        if error is not None:
+            try:
+                return self._fail(error)
+            except MemoryError:
+                pass
+        gc.collect()
+        return self._fail(None)
+
+    def _fail(self, error):
+        # Without an error it was memory that failed: then nothing here may allocate, a tuple of classes included.
         if self._waiting:
             self._outcome("unknown")
         self._session.close()
-        wait = self._schedule.failed(isinstance(error, NetworkError), isinstance(error, (AuthError, SettingsError)))
+        lasting = isinstance(error, AuthError) or isinstance(error, SettingsError)
+        wait = self._schedule.failed(isinstance(error, NetworkError), lasting)
         text = _NO_MEMORY
         if error is not None:
             text = str(error)

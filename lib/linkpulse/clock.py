@@ -49,7 +49,7 @@ def synchronize(server, timeout=5, setter=None):
 
 
 def _checked(answer, nonce, server):
-    # Mode 4 (server), stratum 1 to 15 (0 is a refusal), our own question's timestamp in it, and a time at all: zero says
+    # Mode 4 (server), stratum 1 to 15 (0 is a refusal), our own question's timestamp, and a time at all: zero says
     # that there is none (RFC 5905, 6), and would be taken for a moment of 2036.
     timeless = len(answer) < 48 or answer[40:48] == bytes(8)
     if timeless or answer[0] & 7 != 4 or not 1 <= answer[1] <= 15 or bytes(answer[24:32]) != nonce:

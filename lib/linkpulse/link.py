@@ -58,16 +58,15 @@ class Link:
         self._poll.register(self._tls, select.POLLIN)
 
     def close(self):
-        tls, raw = self._tls, self._raw
+        # Nothing here may allocate: it may be memory that ran out.
+        tls = self._tls
+        raw = self._raw
         self._tls = self._raw = None
         if tls is not None:
             self._poll.unregister(tls)
-        for s in (tls, raw):
-            if s is not None:
-                try:
-                    s.close()
-                except (OSError, ValueError):
-                    pass  # it is being given up
+            _close(tls)
+        if raw is not None:
+            _close(raw)
 
     def ready(self, timeout):
         """Waits up to `timeout` ms for something to read."""
@@ -115,3 +114,12 @@ class Link:
     def _wait(self, what):
         self._poll.modify(self._tls, what)
         self._poll.poll(max(0, min(self.left(), 1000)))
+
+
+def _close(socket):
+    try:
+        socket.close()
+    except OSError:
+        pass  # it is being given up
+    except ValueError:
+        pass

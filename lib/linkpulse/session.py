@@ -108,6 +108,8 @@ class Session:
                 self._stream.flush()
         except LinkpulseError:
             pass  # it was lost already
+        except MemoryError:
+            pass  # then without a word
         finally:
             self._stream.close()
 
