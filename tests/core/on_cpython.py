@@ -1,7 +1,7 @@
-"""Importing this lets CPython import the device code, with a stand-in for what only MicroPython has."""
+"""Importing this lets CPython import the device code, with a stand-in for MicroPython's module, and the core tests' own."""
 
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent.parent / "lib"), str(HERE / "cpython")]
+sys.path[:0] = [str(HERE.parent.parent / "lib"), str(HERE / "cpython"), str(HERE)]

@@ -1,0 +1,1 @@
+from tests.core import on_cpython  # noqa: F401
