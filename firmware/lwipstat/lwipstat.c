@@ -175,6 +175,7 @@ size_t lwipstat_udp(uint8_t *out, size_t size) {
 typedef struct {
     struct netif *netif; // NULL: free. Only compared, never followed: the interface may be gone.
     bool added;          // it is in lwIP's list, as far as we were told
+    uint8_t num;         // of its name: the first that lwIP gave it
     netif_input_fn input; // what was there before our hooks
     netif_linkoutput_fn linkoutput;
     uint64_t bytes_in, packets_in, bytes_out, packets_out;
@@ -242,6 +243,7 @@ static slot_t *new_slot(struct netif *netif) {
     if (slot != NULL) {
         memset(slot, 0, sizeof(*slot));
         slot->netif = netif;
+        slot->num = netif->num;
     }
     return slot;
 }
@@ -376,14 +378,15 @@ static void put_interface(uint8_t *p, const struct netif *netif) {
     memset(p, 0, LWIPSTAT_INTERFACE);
     p[0] = (uint8_t)netif->name[0];
     p[1] = (uint8_t)netif->name[1];
+    uint8_t num = slot != NULL ? slot->num : netif->num;
     uint8_t *digits = p + 2;
-    if (netif->num >= 100) {
-        *digits++ = '0' + netif->num / 100;
+    if (num >= 100) {
+        *digits++ = '0' + num / 100;
     }
-    if (netif->num >= 10) {
-        *digits++ = '0' + netif->num / 10 % 10;
+    if (num >= 10) {
+        *digits++ = '0' + num / 10 % 10;
     }
-    *digits = '0' + netif->num % 10;
+    *digits = '0' + num % 10;
     p[8] = netif_get_index(netif);
     p[9] = (netif_is_up(netif) ? LWIPSTAT_UP : 0) | (netif_is_link_up(netif) ? LWIPSTAT_LINK_UP : 0)
         | counted(netif, slot);

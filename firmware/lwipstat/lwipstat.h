@@ -18,7 +18,8 @@
 //   24  16   remote address, zeros for none
 //
 // An interface, 48 bytes:
-//    0  8    name      zero padded: two letters and a number, as lwIP prints it
+//    0  8    name      zero padded: two letters and a number, as lwIP prints it. One that is counted keeps its name when
+//                      it is added again, where lwIP gives it another number
 //    8  u8   index     1 to 255: what a socket's record names
 //    9  u8   flags     1 up, 2 link up, 4 counted (traffic that neither comes through `input` nor leaves through
 //                      `linkoutput` is not: loopback, PPP, SLIP)

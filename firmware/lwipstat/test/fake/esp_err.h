@@ -1,0 +1,2 @@
+typedef int esp_err_t;
+#define ESP_OK 0

@@ -1,0 +1,1 @@
+#include "lwip/fake.h"
