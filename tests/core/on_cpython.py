@@ -1,4 +1,4 @@
-"""Importing this lets CPython import the device code, with a stand-in for MicroPython's module, and the core tests' own."""
+"""Importing this lets CPython import the device code and the core tests' own modules."""
 
 import sys
 from pathlib import Path

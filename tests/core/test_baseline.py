@@ -110,7 +110,8 @@ def test_every_truncation_is_a_first_start():
 def test_what_is_not_a_baseline():
     stopped(("eth0", 1000, 10, 2000, 20))
     for lines in (
-        b"eth0 1 2 3", b"eth0 1 2 3 4 5 6 7 8 9", b"eth0 a 2 3 4 5 6 7 8", b" 1 2 3 4 5 6 7 8", b"eth0 -1 2 3 4 5 6 7 8",
+        b"eth0 1 2 3", b"eth0 1 2 3 4 5 6 7 8 9", b"eth0 a 2 3 4 5 6 7 8", b" 1 2 3 4 5 6 7 8",
+        b"eth0 -1 2 3 4 5 6 7 8",
         b"eth0 1 2 3 4 5 6 7 1073741824", b"\xff", b"",
     ):  # fmt: skip
         store(b"one\n" + lines + b"\nend\n")
