@@ -117,7 +117,8 @@ class Agent:
         self._schedule.connected()
         self._status.values["connected_since"] = epoch()
         # What a session from before this start was subscribed to may be another format's topics.
-        if not (present and self._subscribed):
+        self._subscribed &= present
+        if not self._subscribed:
             self._session.subscribe((self.reporter.accepted, self.reporter.rejected))
             self._subscribed = True
         if self._status.log is not None:

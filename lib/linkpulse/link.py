@@ -17,7 +17,7 @@ class Link:
         self._server_name = server_name
         self._poll = select.poll()
         self._raw = self._tls = None
-        self._secured = False
+        self._secured = self._answered = False
         self.arm(0)
 
     def arm(self, timeout):
@@ -37,18 +37,19 @@ class Link:
         except OSError as e:
             raise NetworkError("the name %s is not resolved (error %s)" % (host, e.args[0]))
         error = NetworkError("the name %s has no address" % host)
-        for info in found:
+        for i, info in enumerate(found):
             try:
-                return self._connect(info)
+                # An address that never answers leaves the others their share of the time.
+                return self._connect(info, self.left() // (len(found) - i))
             except OSError as e:
                 self.close()
                 error = NetworkError("%s port %d does not answer (error %s)" % (host, port, e.args[0]))
         raise error
 
-    def _connect(self, info):
-        self._secured = False
+    def _connect(self, info, timeout):
+        self._secured = self._answered = False
         self._raw = socket.socket(info[0], info[1])
-        self._raw.settimeout(max(self.left(), 1) / 1000)
+        self._raw.settimeout(max(timeout, 1) / 1000)
         self._raw.connect(info[-1])
         self._raw.setblocking(False)
         # The handshake is left to the first write, where it has our deadline.
@@ -105,15 +106,18 @@ class Link:
         if self._tls is None:
             raise NetworkError("not connected")
         if self.left() <= 0:
-            raise TimedOut("the broker did not %s in time" % ("take a packet" if write else "answer"))
+            doing = "answer" if not write else "take a packet" if self._secured else "end the TLS handshake"
+            raise TimedOut("the broker did not %s in time" % doing)
         try:
             return self._tls.write(view) if write else self._tls.readinto(view)
         except (OSError, ValueError) as e:
-            raise explain(e, self._secured)
+            # Until the broker has answered in the handshake, it cannot have seen this device's certificate.
+            raise explain(e, self._answered and not self._secured)
 
     def _wait(self, what):
         self._poll.modify(self._tls, what)
-        self._poll.poll(max(0, min(self.left(), 1000)))
+        for event in self._poll.poll(max(0, min(self.left(), 1000))):
+            self._answered |= not event[1] & (select.POLLERR | select.POLLHUP)
 
 
 def _close(socket):

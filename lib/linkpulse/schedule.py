@@ -6,7 +6,7 @@ from micropython import const
 
 _LASTING = const(900000)  # ms before a broker that refuses this device is asked again
 _STABLE = const(60000)  # ms that a connection must live before the next failure is a first one
-_KICKS = const(3)  # connections lost while young that look like another client with this client id
+_KICKS = const(3)  # connections lost in a row, each within an interval, that look like another client with this id
 
 
 def until(ticks):
@@ -27,7 +27,8 @@ class Schedule:
         self.due = after(spread(interval))
         self._backoff = Backoff(cap=max(4000, min(600000, 2 * interval)))
         self._young = False  # the connection is not yet known to be a good one
-        self._young_until = 0
+        self._up = False
+        self._young_until = self._kicked_until = 0
         self._kicks = 0
 
     def not_before(self, ms):
@@ -36,8 +37,9 @@ class Schedule:
             self.due = after(ms)
 
     def connected(self):
-        self._young = True
+        self._young = self._up = True
         self._young_until = after(_STABLE)
+        self._kicked_until = after(self.interval)  # another client with this id has reported by then
 
     def check(self):
         """Called while connected: a connection that has lived long is a good one."""
@@ -47,19 +49,19 @@ class Schedule:
     def good(self):
         """The broker has answered a report: what fails from now on is a first failure."""
         self._young = False
-        self._kicks = 0
         self._backoff.reset()
 
     def failed(self, lost, lasting):
         """The connection is `lost`, or something else failed, for a `lasting` reason or not. Milliseconds to wait."""
-        self._kicks += self._young and lost
-        self._young = False
+        if lost and self._up:
+            self._kicks = self._kicks + 1 if until(self._kicked_until) > 0 else 0
+        self._young = self._up = False
         wait = self._backoff.next()
         if lasting:
-            wait = max(wait, _LASTING)
+            wait += _LASTING  # still jittered: a fleet whose policy is mended must not come back at once
         self.not_before(wait)
         return wait
 
     def kicked(self):
-        """True when young connections are lost again and again."""
+        """True when connections are lost again and again."""
         return self._kicks >= _KICKS

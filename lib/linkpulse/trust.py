@@ -74,8 +74,9 @@ def _decoded(name, path, body):
         raise SettingsError("%s: %s is not whole: its base64 cannot be read" % (name, path))
 
 
-def explain(error, secured):
-    """The typed error for what a socket or TLS raised; `secured` once the handshake is over."""
+def explain(error, judged):
+    """The typed error for what a socket or TLS raised; `judged` while the broker may be judging this device's
+    certificate."""
     text = str(error)
     if isinstance(error, ValueError):
         for mark, reason in _REASONS:
@@ -83,8 +84,8 @@ def explain(error, secured):
                 return TLSError(reason)
         return TLSError("the server's certificate is refused: " + text)
     code = error.args[0] if error.args else 0
-    if code == _FATAL_ALERT or (not secured and abs(code) in (32, 104)):
-        return AuthError("the broker ended the TLS handshake: does it know this device's certificate?")
+    if code == _FATAL_ALERT or (judged and abs(code) in (32, 104)):
+        return AuthError("the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?")
     if code < -255:
         return TLSError("TLS failed (%s): is that port a TLS listener?" % text)
     return NetworkError("the connection is lost (error %s)" % text)
