@@ -43,14 +43,15 @@ class Reporter:
         self.problem = None
         try:
             self._collector.counters(self.counters)
+            self.counters.end()
         except Exception as e:  # a collector may be anybody's: its failure costs its block, not the report
-            self._failed(e)
             self.counters.missing()
+            self._failed(e)
         try:
             self._collector.sockets(self._sockets)
         except Exception as e:
-            self._failed(e)
             self._sockets.begin()
+            self._failed(e)
         if not (self._sockets.tcp_read or self._sockets.udp_read or self.counters.available()):
             raise CollectError(self.problem or "there are neither sockets nor counters to read here")
 

@@ -38,9 +38,19 @@ class Names:
         for slot in range(len(self._names)):
             self._seen[slot] = (self._seen[slot] & _SEEN) << 1
 
+    def again(self):
+        """The sample that was begun came to nothing: the next one follows the one before it."""
+        for slot in range(len(self._names)):
+            if self._seen[slot]:
+                self._seen[slot] = _SEEN
+
     def name(self, slot):
         """The name in bytes, or None for NO_INTERFACE."""
         return None if slot == NO_INTERFACE else self._names[slot]
+
+    def known(self):
+        """How many slots are in use."""
+        return len(self._names)
 
     def seen(self, slot):
         return self._seen[slot] & _SEEN
@@ -82,7 +92,8 @@ class Counters:
     `width` is the counters' size in bits where the platform lets them wrap (32 or 64). `from_start` says that they
     began at zero with this process, so that the first difference is a true one.
 
-    A collector calls `begin()`, then `put()` once an interface; or `missing()` when it could read nothing.
+    A collector calls `begin()`, then `put()` once an interface; or `missing()` when it could not, or not to the end.
+    Its caller calls `end()` when it is done.
     """
 
     def __init__(self, width=64, from_start=False):
@@ -93,15 +104,20 @@ class Counters:
         self._now = array("i")
         self._base = array("i")
         self._samples = 0
-        self._collected = False
+        self._collected = self._open = False
 
     def begin(self):
         self.names.begin()
-        self._collected = True
+        self._collected = self._open = True
         self._samples += self._samples < 2
 
+    def end(self):
+        self._open = False
+
     def missing(self):
-        self._collected = False
+        if self._open:
+            self.names.again()
+        self._collected = self._open = False
 
     def available(self):
         """True when there is a difference to report."""
@@ -112,16 +128,16 @@ class Counters:
 
         False when there is no room for another interface.
         """
+        known = self._grow()
         slot = self.names.find(buf, start, end)
         if slot == NO_INTERFACE:
             return False
         at = slot << 3
-        new = self._grow(at)
         for i in range(8):
             self._now[at + i] = values[i]
         if self.names.fresh:
             # It may bring totals from before it was ours to watch, unless all counting began with this process.
-            if not (new and self.from_start):
+            if not (slot == known and self.from_start):
                 self._rebase(at)
             return True
         for which in range(4):
@@ -155,21 +171,23 @@ class Counters:
 
     def restore(self, name, values):
         """Before the first sample: the interface stood at `values` when the last report was accepted."""
+        self._grow()
         slot = self.names.find(name, 0, len(name))
         if slot != NO_INTERFACE:
-            self._grow(slot << 3)
             for i in range(8):
                 self._base[(slot << 3) + i] = values[i]
             self._samples = 1
 
-    def _grow(self, at):
-        # Each by itself, so that a MemoryError between them is made good the next time.
-        new = len(self._base) == at
-        if len(self._now) == at:
-            self._now.extend(_ZEROS)
-        if new:
-            self._base.extend(_ZEROS)
-        return new
+    def _grow(self):
+        # Room for one more interface before it gets a name: were it named and memory ran out then, the next sample
+        # would take its whole total for a difference. Returns the number of names.
+        known = self.names.known()
+        if known < _NAMES:
+            if len(self._now) >> 3 == known:
+                self._now.extend(_ZEROS)
+            if len(self._base) >> 3 == known:
+                self._base.extend(_ZEROS)
+        return known
 
     def _rebase(self, at):
         for i in range(8):

@@ -106,10 +106,8 @@ class Session:
                 self._link.arm(1000)
                 self._stream.write(b"\xe0\0")
                 self._stream.flush()
-        except LinkpulseError:
-            pass  # it was lost already
-        except MemoryError:
-            pass  # then without a word
+        except Exception:
+            pass  # it was lost already, or there is no memory for it: then without a word
         finally:
             self._stream.close()
 
