@@ -39,7 +39,9 @@ def test_fault_34_memory_runs_out_at_every_block(compiled, tmp_path, format, tag
 @pytest.mark.parametrize("tags", ["short", "long"])
 @pytest.mark.parametrize("format", ["cbor", "json"])
 def test_fault_35_a_report_without_heap(device, tmp_path, format, tags, connections):
-    total, listed, size, room = device.run("memory", "locked", tmp_path / "proc", connections, format, tags, 0, heap="4M")
+    total, listed, size, room = device.run(
+        "memory", "locked", tmp_path / "proc", connections, format, tags, 0, heap="4M"
+    )
     assert (total, listed) == (connections + 1, min(connections + 1, 50)) and size <= room
 
 

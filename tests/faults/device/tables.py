@@ -198,7 +198,16 @@ def devices(folder):
     """Lines of net/dev that cannot be read between two that can: [line, skipped, statistics]."""
     found = []
     good = "%6s: %7d %7d    0    0    0     0          0         0 %8d %7d    0    0    0     0       0          0"
-    bads = ["", "nothing", ":", "  : 1", "eth1:", "eth1: 1 2 3", "eth1: 1 2 x 0 0 0 0 0 5 6", "eth1: -5 2 0 0 0 0 0 0 5 6"]
+    bads = [
+        "",
+        "nothing",
+        ":",
+        "  : 1",
+        "eth1:",
+        "eth1: 1 2 3",
+        "eth1: 1 2 x 0 0 0 0 0 5 6",
+        "eth1: -5 2 0 0 0 0 0 0 5 6",
+    ]
     bads += ["eth1 7 7 0 0 0 0 0 0 7 7", "\u00ff" * 30, "x" * 390, "x" * 900, "eth1:" + "9" * 300]
     for bad in bads:
         p = Proc(folder)
