@@ -7,7 +7,6 @@
 
 #define MEMP_NUM_TCP_PCB 64
 #define MEMP_NUM_TCP_PCB_LISTEN 32
-#define MEMP_NUM_SYS_TIMEOUT_EXTRA 4
 
 #include <stdint.h>
 uint32_t random_word(void);
