@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import struct
+import subprocess
 from pathlib import Path
 
 BUCKETS = 4096
@@ -36,7 +37,30 @@ def isolate() -> str | None:
             fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
     except OSError as error:
         return str(error)
+    _wire()
     return None
+
+
+def _wire() -> None:
+    """An Ethernet interface with addresses, as every board has besides lo; none where iproute2 or veth is missing.
+
+    Its other end stays down and without an address.
+    """
+    for command in (
+        "link add eth0 type veth peer name wire0",
+        "address add 192.0.2.7/24 dev eth0",
+        "address add 2001:db8::7/64 dev eth0 nodad",
+        "link set eth0 up",
+    ):
+        try:
+            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            return
+
+
+def interfaces() -> list[str]:
+    """This namespace's interfaces."""
+    return sorted(name for _, name in socket.if_nameindex())
 
 
 def buckets() -> int:

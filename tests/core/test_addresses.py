@@ -6,6 +6,7 @@ from check import equal
 from fakeproc import ip
 from linkpulse.collect.addresses import LEFT_OUT, Addresses, _Netlink
 from linkpulse.collect.lines import File, Lines
+from linkpulse.collect.wanted import Wanted
 from linkpulse.sample import Names
 
 
@@ -57,8 +58,7 @@ class Kernel:
 
 def dump(*reads, **options):
     """(whether it was whole, [(name, family, address)]) of a dump."""
-    wanted = options.get("wanted") or (lambda buf, start, end: True)
-    a = Addresses(lambda name: File("/no/" + name), True, wanted)
+    a = Addresses(lambda name: File("/no/" + name), True, Wanted("include" not in options, options.get("include", ())))
     names = Names()
     names.begin()
     a._names = names
@@ -102,7 +102,7 @@ def test_a_point_to_point_link_has_the_local_address():
 
 
 def test_interfaces_that_are_not_wanted():
-    found = dump(LO + ETH, wanted=lambda buf, start, end: bytes(buf[start:end]) == b"eth0")[1]
+    found = dump(LO + ETH, include=("eth0",))[1]
     equal(found, [("left out", 4, ip("127.0.0.1")), ("eth0", 4, ip("192.0.2.1"))])
 
 
@@ -176,7 +176,7 @@ def test_the_routes_are_read_where_netlink_does_not_help():
 
 
 def test_longer_masks_win_whatever_their_order():
-    a = Addresses(lambda name: File("/no/" + name), False, lambda buf, start, end: True)
+    a = Addresses(lambda name: File("/no/" + name), False, Wanted(True))
     names = Names()
     names.begin()
     a._names = names
@@ -192,3 +192,8 @@ def test_longer_masks_win_whatever_their_order():
         for local, expected in (("10.9.9.9", b"a"), ("10.1.9.9", b"b"), ("10.1.2.127", b"b"), ("10.1.2.129", b"c")):
             equal(names.name(a._route_to(ip(local), 0)), expected)
         equal(a._route_to(ip("11.0.0.1"), 0), 255)
+
+
+def test_a_full_buffer_is_not_trusted():
+    whole, found = dump(ETH + bytes(1600 - len(ETH)))
+    equal(whole, False)

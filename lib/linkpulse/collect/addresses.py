@@ -74,7 +74,7 @@ class Addresses:
         self.count += self.count < _ENTRIES
 
     def slot(self, buf, start, end):
-        if not self._wanted(buf, start, end):
+        if not self._wanted.name(buf, start, end):
             return LEFT_OUT
         return self._names.find(buf, start, end)
 
@@ -154,7 +154,8 @@ class _Netlink:
                 n = self._file.readinto(buf)
                 if not n:
                     return whole
-                whole = self._messages(into, buf, n) and whole
+                # A full buffer may have cut an answer, and between two messages nothing would show it.
+                whole = self._messages(into, buf, n) and n < len(buf) and whole
         except (OSError, AttributeError, ImportError):
             self._file = None
         return False

@@ -8,6 +8,7 @@ from array import array
 from linkpulse.collect import scan
 from linkpulse.collect.addresses import HEXA, ORDER, Addresses
 from linkpulse.collect.lines import File, Lines
+from linkpulse.collect.wanted import Wanted
 from micropython import const
 
 _TCP = const(10)  # TCP_LISTEN of include/net/tcp_states.h
@@ -34,17 +35,15 @@ class Collector:
         def net(name, align=1):
             return File(proc + "/net/" + name, align)
 
-        self._include = [name.encode() for name in include]
-        self._exclude = [name.encode() for name in exclude]
-        self._loopback = loopback or "lo" in include
+        self._wanted = Wanted(loopback, include, exclude)
         self._lines = Lines()
         self._dev = net("dev")
         self._tcp = (net("tcp", 150), net("tcp6"))
         self._udp = (net("udp", 128), net("udp6"))
-        self._addresses = Addresses(net, _own_namespace(proc), self.wanted)
+        self._addresses = Addresses(net, _own_namespace(proc), self._wanted)
         self._state = array("i", (0,) * 11)
         self._state[_ORDER] = ORDER
-        self._state[_LOOPBACK] = self._loopback
+        self._state[_LOOPBACK] = self._wanted.loopback
         self._raw = bytearray(36)
         self._values = array("i", (0,) * 10)
         self._skipped = 0
@@ -52,14 +51,6 @@ class Collector:
     @property
     def skipped(self):
         return self._skipped + self._state[_SKIPPED] + self._lines.dropped
-
-    def wanted(self, buf, start, end):
-        """Whether the interface of that name is to be reported."""
-        if end - start == 2 and buf[start] == 108 and buf[start + 1] == 111:
-            return self._loopback
-        if self._include:
-            return _listed(self._include, buf, start, end)
-        return not _listed(self._exclude, buf, start, end)
 
     def counters(self, into):
         lines = self._lines
@@ -96,7 +87,7 @@ class Collector:
         colon = scan.find(buf, start, end, 58)
         if colon == end:
             return False
-        if not self.wanted(buf, start, colon):
+        if not self._wanted.name(buf, start, colon):
             return True
         at = colon + 1
         for column in _COLUMNS:
@@ -159,23 +150,6 @@ class Collector:
             self._state[_SKIPPED] = skipped  # the same rows again
             self._lines.dropped = dropped
         return total
-
-
-def _listed(names, buf, start, end):
-    for name in names:
-        n = len(name)
-        if name[n - 1] == 42:
-            n -= 1
-            if end - start < n:
-                continue
-        elif end - start != n:
-            continue
-        i = 0
-        while i < n and name[i] == buf[start + i]:
-            i += 1
-        if i == n:
-            return True
-    return False
 
 
 def _own_namespace(proc):
