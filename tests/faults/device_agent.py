@@ -138,6 +138,14 @@ def cycle(ms=400):
     return result
 
 
+def fill():
+    """Sends until the broker's window and all buffers are full."""
+    write = agent._session._link._tls.write
+    for block in (bytes(16384), b"1"):
+        while write(block):
+            pass
+
+
 def heap():
     gc.collect()
     return gc.mem_alloc()

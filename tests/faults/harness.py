@@ -13,6 +13,7 @@ from tests.faults.scripted import Broker, server_context
 SCRIPTS = paths.ROOT / "tests" / "faults"
 FLOOR = 1000  # ms between two tries, at least
 WAIT = 10.0
+TIMEOUT = 0.25  # seconds, the device's deadline as device_agent.py has it
 DEV = """Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
     lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0
@@ -134,6 +135,7 @@ class Ledger:
         stats = metrics.get("ns") or metrics.get("network_stats")
         if self._base is None:
             assert stats is None, "a first report must not have network_stats"
+            self._base = self._known[number][1]
             return
         expected = [a - b for a, b in zip(self._root.counters, self._base, strict=True)]
         names = ("bi", "pi", "bo", "po") if "ns" in metrics else ("bytes_in", "packets_in", "bytes_out", "packets_out")
@@ -146,6 +148,11 @@ class Ledger:
     def restarted(self):
         """The agent is a new one, and has no baseline."""
         self._base = None
+
+
+def steady(heaps):
+    """No growth. The least of four, since the collector also takes a number on the stack for a pointer now and then."""
+    return min(heaps[-4:]) <= min(heaps[:4])
 
 
 class World:

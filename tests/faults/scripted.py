@@ -196,7 +196,9 @@ class Peer:
         self.send(bytes((CONNACK, 2, present, code)))
 
     def suback(self, subscribe, *codes):
-        self.send(encode(SUBACK, struct.pack("!H", subscribe.packet_id) + bytes(codes or (1,) * len(subscribe.filters))))
+        self.send(
+            encode(SUBACK, struct.pack("!H", subscribe.packet_id) + bytes(codes or (1,) * len(subscribe.filters)))
+        )
 
     def puback(self, packet):
         self.send(encode(PUBACK, struct.pack("!H", getattr(packet, "packet_id", packet))))

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
+from tests.faults.harness import TIMEOUT, steady
 from tests.faults.packets import CONNECT, PUBLISH, SUBSCRIBE, answer, encode
 
 KINDS = {"CONNECT": CONNECT, "SUBSCRIBE": SUBSCRIBE, "PUBLISH": PUBLISH}
 SEALED = 13  # bytes of TLS before those of a packet: a record's header and nonce (RFC 5288)
-TIMEOUT = 0.25  # the device's, as device_agent.py has it
 
 
 def until(peer, stop):
@@ -42,6 +42,7 @@ class Cutter:
 
     def cut(self, how):
         world = self.world
+        world.do("agent._subscribed = False")
         peer = world.begin()
         how(peer)
         begun = time.monotonic()
@@ -62,11 +63,6 @@ class Cutter:
         assert len(set(self.world.waits)) > len(self.world.waits) // 2, "no jitter"
 
 
-def steady(heaps):
-    """No growth. The least of four, since the collector also takes a number on the stack for a pointer now and then."""
-    return min(heaps[-4:]) <= min(heaps[:4])
-
-
 @pytest.mark.parametrize("name", KINDS)
 def test_fault_01_cut_after_each_byte_the_device_sends(world, name):
     kind = KINDS[name]
@@ -78,6 +74,226 @@ def test_fault_01_cut_after_each_byte_the_device_sends(world, name):
             peer.read_wire(SEALED + k + 1)
             peer.reset()
 
-        world.do("agent._subscribed = False")
         cutter.cut(how)
     cutter.check()
+
+
+def answers(world):
+    """The broker's packets: name, what comes before it (as for `until`), and the packet, from what that returned."""
+    peer = world.good()
+    report = world.broker.packets[-1]
+    world.drop(peer)
+    return {
+        "CONNACK": (-CONNECT, lambda _: encode(0x20, b"\0\0")),
+        "SUBACK": (-SUBSCRIBE, lambda s: encode(0x90, bytes((s.packet_id >> 8, s.packet_id & 255, 1, 1)))),
+        "PUBACK": (-PUBLISH, lambda p: encode(0x40, bytes((p.packet_id >> 8, p.packet_id & 255)))),
+        "answer": (None, lambda p: encode(PUBLISH, text(p.topic + "/accepted") + answer(p, "ACCEPTED"))),
+        "length": len(encode(PUBLISH, text(report.topic + "/accepted") + answer(report, "ACCEPTED"))),
+    }
+
+
+def text(topic):
+    return bytes((len(topic) >> 8, len(topic) & 255)) + topic.encode()
+
+
+@pytest.mark.parametrize("name, length", [("CONNACK", 4), ("SUBACK", 6), ("PUBACK", 4), ("answer", None)])
+def test_fault_01_cut_after_each_byte_the_broker_sends(world, name, length):
+    found = answers(world)
+    stop, packet = found[name]
+    cutter = Cutter(world)
+    for k in range(length or found["length"]):
+
+        def how(peer, k=k):
+            data = packet(until(peer, stop))[:k]
+            if data:
+                peer.send(data)
+            peer.cut()
+
+        cutter.cut(how)
+    cutter.check()
+
+
+def test_fault_01_cut_after_each_byte_of_a_tls_record(world):
+    world.drop(world.good())
+    cutter = Cutter(world)
+    for k in range(33):  # of a CONNACK
+
+        def how(peer, k=k):
+            until(peer, -CONNECT)
+            peer.sock.sendall(peer.sealed(b"\x20\2\0\0")[:k])
+            peer.cut()
+
+        cutter.cut(how)
+    cutter.check()
+
+
+def test_fault_02_one_byte_a_write_and_one_a_read(world):
+    world.do("import device_shims")
+    world.do("linkpulse.link.socket = device_shims.Names([%d], make=device_shims.Slow)" % world.broker.port)
+    peer = world.good()
+    assert world.do("agent._session._link._raw.writes") > 300
+    assert world.do("agent._session._link._raw.reads") > 300
+    world.drop(peer)
+    assert world.device.descriptors() == world.descriptors
+
+
+def test_fault_02_one_byte_at_a_time_from_and_to_the_broker(world):
+    world.do("agent._session._timeout = 2000")
+    peer = world.begin()
+    peer.chunk = 1
+    peer.expect(CONNECT)
+    peer.trickle(b"\x20\2\0\0")  # a record a byte
+    subscribe = peer.expect(SUBSCRIBE)
+    peer.trickle(peer.sealed(encode(0x90, bytes((0, subscribe.packet_id, 1, 1)))), wire=True)
+    report = peer.expect(PUBLISH)
+    peer.trickle(peer.sealed(encode(0x40, bytes((0, report.packet_id)))), wire=True)
+    peer.trickle(encode(PUBLISH, text(report.topic + "/accepted") + answer(report, "ACCEPTED")))
+    assert world.answer()["outcome"] == "accepted"
+
+
+def test_fault_02_too_slow_a_byte_at_a_time_ends_at_the_deadline(world):
+    peer = world.begin()
+    peer.welcome()
+    report = peer.expect(PUBLISH)
+    begun = time.monotonic()
+    peer.trickle(encode(0x40, bytes((0, report.packet_id))), pause=0.8 * TIMEOUT)
+    world.failed("TimedOut", "did not answer in time")
+    # The first byte has come, so there is nothing to send again: the packet has to be there by the deadline.
+    assert time.monotonic() - begun < 3 * TIMEOUT + 0.5
+    peer.closed()
+
+
+STEADY = 1.5  # of the keep-alive: when a broker itself gives up (MQTT 3.1.1, 3.1.2.10)
+
+
+@pytest.mark.parametrize("interval, keep_alive", [(300, 600), (3600, 1200), (86400, 1200)])
+def test_fault_03_half_open_connection_is_found(make_world, interval, keep_alive):
+    world = make_world(interval=interval)
+    peer = world.good()
+    assert world.broker.packets[0].keep_alive == keep_alive
+    begun = world.do("clock.now")
+    while True:  # the peer is silent, and everything that is sent to it gets lost
+        result = world.do("step()")
+        if result["failure"]:
+            break
+        world.do("advance(%d)" % max(1, result["wait"]))
+        assert result["now"] - begun < 3 * keep_alive * 1000
+    world.check(result, "TimedOut")
+    # What the link waited for, three tries of 30 s, is not in virtual time.
+    assert result["now"] - begun + 90000 <= STEADY * keep_alive * 1000
+    peer.closed()
+    world.good(subscribes=False, present=1)
+
+
+SILENT = {
+    "TCP": (lambda peer: None, "TLS handshake"),
+    "ClientHello": (lambda peer: peer.read_wire(5), "TLS handshake"),
+    "TLS": (lambda peer: peer.handshake(), "answer"),
+    "CONNECT": (lambda peer: until(peer.handshake(), -CONNECT), "answer"),
+    "SUBSCRIBE": (lambda peer: until(peer.handshake(), -SUBSCRIBE), "answer"),
+    "PUBLISH": (lambda peer: until(peer.handshake(), -PUBLISH), "answer"),
+}
+
+
+@pytest.mark.parametrize("state", SILENT)
+def test_fault_03_silence_in_each_state_ends_at_the_deadline(world, state):
+    how, reason = SILENT[state]
+    world.root.traffic(1, 1)
+    world.start("cycle()")
+    peer = world.broker.accept(tls=False)
+    begun = time.monotonic()
+    how(peer)
+    world.failed("TimedOut", reason)
+    tries = 3 if state in ("SUBSCRIBE", "PUBLISH") else 1
+    assert 0.8 * TIMEOUT < time.monotonic() - begun < (tries + 2) * TIMEOUT
+    peer.sock.close()
+    world.good()
+
+
+STATES = {
+    "TCP": lambda peer: None,
+    "ClientHello": lambda peer: peer.read_wire(5),
+    "TLS": lambda peer: peer.handshake(),
+    "CONNECT": lambda peer: until(peer.handshake(), -CONNECT),
+    "SUBSCRIBE": lambda peer: until(peer.handshake(), -SUBSCRIBE),
+    "PUBLISH": lambda peer: until(peer.handshake(), -PUBLISH),
+    "answer": lambda peer: until(peer.handshake(), None),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_fault_04_reset_in_each_state(world, state):
+    world.root.traffic(1, 1)
+    world.start("cycle()")
+    peer = world.broker.accept(tls=False)
+    STATES[state](peer)
+    peer.reset()
+    if state == "TLS":  # just when the broker has judged the certificate: the device cannot know that it was found good
+        result = world.answer()
+        world.check(result, ("NetworkError", "AuthError"), lasting=result["failure"][0] == "AuthError")
+    else:
+        world.failed("NetworkError", "the connection is lost")
+    world.good()
+
+
+def test_fault_04_reset_while_idle_and_while_a_ping_is_out(make_world):
+    world = make_world(interval=3600)
+    peer = world.good()
+    peer.reset()
+    world.check(world.do("wait()"), "NetworkError", "the connection is lost")
+    world.do("agent._subscribed = False")
+    peer = world.good()
+    world.do("advance(900000)")
+    world.do("step()")
+    peer.expect(0xC0)
+    peer.reset()
+    world.check(world.do("wait()"), "NetworkError", "the connection is lost")
+
+
+def test_fault_05_slow_loris_connack(world):
+    peer = world.begin()
+    peer.expect(CONNECT)
+    begun = time.monotonic()
+    for byte in b"\x20\2\0":  # each in time, all of them not
+        peer.trickle(bytes((byte,)), pause=0.4 * TIMEOUT)
+    world.failed("TimedOut", "did not answer in time")
+    assert time.monotonic() - begun < 2 * TIMEOUT
+    peer.closed()
+    world.good()
+
+
+def test_fault_05_slow_loris_below_tls(world):
+    peer = world.begin()
+    peer.expect(CONNECT)
+    begun = time.monotonic()
+    peer.trickle(peer.sealed(b"\x20\2\0\0"), pause=0.2 * TIMEOUT, wire=True)
+    world.failed("TimedOut", "did not answer in time")
+    assert time.monotonic() - begun < 2 * TIMEOUT
+    peer.closed()
+
+
+@pytest.fixture
+def stuck(make_world):
+    """A device that has filled the window of a broker that has stopped reading."""
+    world = make_world(receive_buffer=1)
+    world.good()
+    world.do("fill()")
+    assert world.do("agent._session.connected()")
+    return world
+
+
+def test_fault_06_zero_window_while_publishing(stuck):
+    begun = time.monotonic()
+    stuck.root.traffic(1, 1)
+    stuck.check(stuck.do("cycle()"), "TimedOut", "did not take a packet in time")
+    assert time.monotonic() - begun < 3 * TIMEOUT
+    stuck.good()
+
+
+def test_fault_06_zero_window_while_disconnecting(stuck):
+    begun = time.monotonic()
+    stuck.do("agent._session.close()")
+    assert 0.9 < time.monotonic() - begun < 1.9  # a second for DISCONNECT, and closed all the same
+    assert not stuck.do("agent._session.connected()")
+    assert stuck.device.descriptors() == stuck.descriptors
+    stuck.good()
