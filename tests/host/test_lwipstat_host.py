@@ -10,6 +10,7 @@ from linkpulse_tools.paths import FIRMWARE
 
 HERE = FIRMWARE / "lwipstat"
 COMPILER = next((found for found in map(shutil.which, ("cc", "gcc", "clang")) if found), None)
+SOURCES = [HERE / name for name in ("sockets.c", "traffic.c", "modlwipstat.c", "test/test_lwipstat.c")]
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wundef", "-Wstrict-prototypes")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
 BUILDS = {
@@ -24,10 +25,9 @@ DEFAULTS = {"LWIP_IPV4": 1, "LWIP_IPV6": 1, "LWIP_NETIF_EXT_STATUS_CALLBACK": 1,
 
 def compile_with(out, options, *more):
     """Compile the module and its test; what the compiler said when it refused."""
-    sources = [HERE / name for name in ("lwipstat.c", "modlwipstat.c", "test/test_lwipstat.c")]
     defines = [f"-D{name}={value}" for name, value in {**DEFAULTS, **options}.items()]
     command = [COMPILER, "-std=gnu99", *WARNINGS, *defines, f"-I{HERE}", f"-I{HERE / 'test/fake'}", *more]
-    done = subprocess.run([*command, "-o", out, *sources], capture_output=True, text=True)
+    done = subprocess.run([*command, "-o", out, *SOURCES], capture_output=True, text=True)
     assert not done.returncode, done.stderr
 
 
@@ -63,11 +63,11 @@ def test_the_sanitizer_sees_one_byte_too_far(tmp_path):
     """A record more than the buffer has room for is found: the test above can fail."""
     if not COMPILER:
         pytest.skip("no C compiler")
-    text = (HERE / "lwipstat.c").read_text()
+    text = (HERE / "sockets.c").read_text()
     wrong = text.replace("size / LWIPSTAT_SOCKET, 0 }", "(size + 39) / LWIPSTAT_SOCKET, 0 }")
     assert wrong != text
-    (tmp_path / "lwipstat.c").write_text(wrong)
-    sources = [tmp_path / "lwipstat.c", HERE / "modlwipstat.c", HERE / "test/test_lwipstat.c"]
+    (tmp_path / "sockets.c").write_text(wrong)
+    sources = [tmp_path / "sockets.c", *SOURCES[1:]]
     defines = [f"-D{name}={value}" for name, value in DEFAULTS.items()]
     command = [COMPILER, "-std=gnu99", *SANITIZERS, *defines, f"-I{HERE}", f"-I{HERE / 'test/fake'}"]
     subprocess.run([*command, "-o", tmp_path / "wrong", *sources], check=True)

@@ -1,18 +1,10 @@
+// What each interface carries, counted by hooks around its input and linkoutput.
 #include <stdbool.h>
 #include <string.h>
 
+#include "lists.h"
 #include "lwipstat.h"
-#include "lwip/init.h"
-#include "lwip/ip_addr.h"
-#include "lwip/netif.h"
 #include "lwip/pbuf.h"
-#include "lwip/tcp.h"
-#include "lwip/udp.h"
-#include "lwip/priv/tcp_priv.h"
-
-#if LWIP_VERSION_MAJOR < 2 || (LWIP_VERSION_MAJOR == 2 && LWIP_VERSION_MINOR < 1)
-#error "lwipstat needs lwIP 2.1"
-#endif
 
 // On ESP-IDF a driver calls netif->input from its own task, so 64-bit counters need a lock of their own. Everywhere else
 // frames are handled under the lock that the readers hold.
@@ -30,147 +22,11 @@ static portMUX_TYPE counters_lock = portMUX_INITIALIZER_UNLOCKED;
 #define ETH_PAD_SIZE 0
 #endif
 
-static uint8_t *put16(uint8_t *p, uint16_t n) {
-    p[0] = (uint8_t)n;
-    p[1] = (uint8_t)(n >> 8);
-    return p + 2;
-}
-
-static uint8_t *put64(uint8_t *p, uint64_t n) {
+static void put64(uint8_t *p, uint64_t n) {
     for (int i = 0; i < 8; i++) {
         p[i] = (uint8_t)(n >> (8 * i));
     }
-    return p + 8;
 }
-
-static struct netif *first_netif(void) {
-    #if LWIP_SINGLE_NETIF
-    return netif_default;
-    #else
-    return netif_list;
-    #endif
-}
-
-static struct netif *next_netif(const struct netif *netif) {
-    #if LWIP_SINGLE_NETIF
-    (void)netif;
-    return NULL;
-    #else
-    return netif->next;
-    #endif
-}
-
-// Sockets.
-
-static uint8_t family(const ip_addr_t *address) {
-    #if LWIP_IPV6 && LWIP_IPV4
-    return IP_IS_ANY_TYPE_VAL(*address) ? 46 : IP_IS_V6_VAL(*address) ? 6 : 4;
-    #else
-    (void)address;
-    return LWIP_IPV6 ? 6 : 4;
-    #endif
-}
-
-static void put_address(uint8_t *out, const ip_addr_t *address) {
-    switch (family(address)) {
-        #if LWIP_IPV4
-        case 4: {
-            uint32_t word = ip_2_ip4(address)->addr; // in network order
-            memcpy(out, &word, 4);
-            break;
-        }
-        #endif
-        #if LWIP_IPV6
-        case 6:
-            memcpy(out, ip_2_ip6(address)->addr, 16);
-            break;
-        #endif
-        default:
-            break;
-    }
-}
-
-static bool lives_on(const struct netif *netif, const ip_addr_t *address) {
-    #if LWIP_IPV4
-    if (IP_IS_V4(address) && ip4_addr_cmp(ip_2_ip4(address), netif_ip4_addr(netif))) {
-        return true;
-    }
-    #endif
-    #if LWIP_IPV6
-    for (int i = 0; IP_IS_V6(address) && i < LWIP_IPV6_NUM_ADDRESSES; i++) {
-        if (!ip6_addr_isinvalid(netif_ip6_addr_state(netif, i))
-            && ip6_addr_cmp(ip_2_ip6(address), netif_ip6_addr(netif, i))) {
-            return true;
-        }
-    }
-    #endif
-    return false;
-}
-
-static uint8_t interface_of(const ip_addr_t *local) {
-    if (!ip_addr_isany(local)) {
-        for (struct netif *netif = first_netif(); netif != NULL; netif = next_netif(netif)) {
-            if (lives_on(netif, local)) {
-                return netif_get_index(netif);
-            }
-        }
-    }
-    return 0;
-}
-
-typedef struct {
-    uint8_t *out;
-    size_t room; // records that still fit
-    size_t total;
-} table_t;
-
-static void put_socket(table_t *table, uint8_t state, uint8_t bound_to, const ip_addr_t *local, uint16_t local_port,
-    const ip_addr_t *remote, uint16_t remote_port) {
-    table->total++;
-    if (table->room == 0) {
-        return;
-    }
-    table->room--;
-    uint8_t *p = table->out;
-    table->out += LWIPSTAT_SOCKET;
-    memset(p, 0, LWIPSTAT_SOCKET);
-    p[0] = state;
-    p[1] = family(local);
-    p[2] = bound_to ? bound_to : interface_of(local);
-    put16(p + 4, local_port);
-    put16(p + 6, remote_port);
-    put_address(p + 8, local);
-    if (remote != NULL) {
-        put_address(p + 24, remote);
-    }
-}
-
-size_t lwipstat_tcp(uint8_t *out, size_t size) {
-    table_t table = { out, size / LWIPSTAT_SOCKET, 0 };
-    for (const struct tcp_pcb_listen *pcb = tcp_listen_pcbs.listen_pcbs; pcb != NULL; pcb = pcb->next) {
-        put_socket(&table, LISTEN, pcb->netif_idx, &pcb->local_ip, pcb->local_port, NULL, 0);
-    }
-    struct tcp_pcb *const lists[] = { tcp_active_pcbs, tcp_tw_pcbs, tcp_bound_pcbs };
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        for (const struct tcp_pcb *pcb = lists[i]; pcb != NULL; pcb = pcb->next) {
-            put_socket(&table, pcb->state, pcb->netif_idx, &pcb->local_ip, pcb->local_port,
-                pcb->state == CLOSED ? NULL : &pcb->remote_ip, pcb->state == CLOSED ? 0 : pcb->remote_port);
-        }
-    }
-    return table.total;
-}
-
-size_t lwipstat_udp(uint8_t *out, size_t size) {
-    table_t table = { out, size / LWIPSTAT_SOCKET, 0 };
-    for (const struct udp_pcb *pcb = udp_pcbs; pcb != NULL; pcb = pcb->next) {
-        bool connected = (pcb->flags & UDP_FLAGS_CONNECTED) != 0;
-        put_socket(&table, connected, pcb->netif_idx, &pcb->local_ip, pcb->local_port,
-            connected ? &pcb->remote_ip : NULL, connected ? pcb->remote_port : 0);
-    }
-    return table.total;
-}
-
-// Interfaces.
 
 typedef struct {
     struct netif *netif; // NULL: free. Only compared, never followed: the interface may be gone.
@@ -242,8 +98,8 @@ static slot_t *new_slot(struct netif *netif) {
     #endif
     if (slot != NULL) {
         memset(slot, 0, sizeof(*slot));
-        slot->netif = netif;
         slot->num = netif->num;
+        slot->netif = netif;
     }
     return slot;
 }
@@ -256,6 +112,9 @@ static void hook(struct netif *netif, bool fresh) {
     slot_t *slot = slot_of(netif);
     if (slot == NULL && (slot = new_slot(netif)) == NULL) {
         return;
+    }
+    if (!started) {
+        slot->num = netif->num; // a new count, under the present name
     }
     bool input_known = netif->input == count_input || netif->input == slot->input;
     bool output_known = netif->linkoutput == count_output || netif->linkoutput == slot->linkoutput;
@@ -286,13 +145,8 @@ static bool unhook(struct netif *netif, slot_t *slot) {
 }
 
 #if LWIP_NETIF_EXT_STATUS_CALLBACK
-static bool listening;
-
 static void changed(struct netif *netif, netif_nsc_reason_t reason, const netif_ext_callback_args_t *args) {
     (void)args;
-    if (!started) {
-        return;
-    }
     if (reason & LWIP_NSC_NETIF_ADDED) {
         hook(netif, true);
     }
@@ -334,10 +188,7 @@ void lwipstat_start(void) {
     }
     hook_all();
     #if LWIP_NETIF_EXT_STATUS_CALLBACK
-    if (!listening) {
-        netif_add_ext_callback(&callback, changed);
-        listening = true;
-    }
+    netif_add_ext_callback(&callback, changed);
     #endif
     started = true;
 }
@@ -349,22 +200,14 @@ void lwipstat_stop(void) {
     started = false;
     #if LWIP_NETIF_EXT_STATUS_CALLBACK
     netif_remove_ext_callback(&callback);
-    listening = false;
     #endif
+    // The slots stay as they are: on ESP-IDF a frame may be on its way through one of them.
     for (struct netif *netif = first_netif(); netif != NULL; netif = next_netif(netif)) {
         slot_t *slot = slot_of(netif);
         if (slot != NULL && unhook(netif, slot)) {
-            memset(slot, 0, sizeof(*slot));
+            slot->added = false;
         }
     }
-    #if LWIP_NETIF_EXT_STATUS_CALLBACK
-    // Without the callback an interface may have been removed with our hooks in it, and come back with them.
-    for (int i = 0; i < LWIPSTAT_INTERFACES; i++) {
-        if (slots[i].netif != NULL && !in_list(slots[i].netif)) {
-            memset(&slots[i], 0, sizeof(slots[i]));
-        }
-    }
-    #endif
 }
 
 // Our hooks see what this interface carries: they are in place, or right below somebody else's.
@@ -398,9 +241,8 @@ static void put_interface(uint8_t *p, const struct netif *netif) {
         values[3] = slot->packets_out;
         UNLOCK_COUNTERS();
     }
-    p += 16;
     for (int i = 0; i < 4; i++) {
-        p = put64(p, values[i]);
+        put64(p + 16 + 8 * i, values[i]);
     }
 }
 
