@@ -134,30 +134,37 @@ class Report:
         state[2] = n
         end = w.open_items()
         while state[2]:
-            slot = records[state[0] * RECORD]
-            name = sockets.names.name(slot)
-            pieces = self._pieces.get(slot)
+            record = state[0] * RECORD
+            name = sockets.names.name(records[record])
+            port = records[record + 2] | records[record + 3]
+            kind = records[record] << 1 | (port > 0)
+            pieces = self._pieces.get(kind)
             if pieces is None or pieces[3] is not name:
-                pieces = self._pieces[slot] = self._pieces_for(name)
+                pieces = self._pieces[kind] = self._pieces_for(name, port)
             end = rows(
                 buf, end, len(buf), self._cbor, pieces[0], pieces[1], pieces[2], self._text, records, state
             )  # fmt: skip
         w.close_items(end, n)
 
-    def _pieces_for(self, name):
-        # What is the same in all rows of an interface, cut out of a row that the writer itself wrote.
+    def _pieces_for(self, name, port):
+        # What is the same in all rows of a kind, cut out of a row that the writer itself wrote.
         w = self._template
         tag = self._tags
         w.reset()
-        w.map(2 if name is None else 3)
+        w.map(1 + (port > 0) + (name is not None))
         w.text(tag[_REMOTE])
         w.text(b"")
-        address = w.size
-        w.text(tag[_LOCAL_PORT])
-        w.uint(0)
-        port = w.size - (name is None and not self._cbor)  # there the row's bracket is closed already
+        # In JSON the empty text is two quotes, one on either side; and the last value closes the row at once.
+        json = not self._cbor
+        address = middle = w.size - (json and not port and name is None)
+        if port:
+            w.text(tag[_LOCAL_PORT])
+            w.uint(0)
+            middle = w.size - (json and name is None)
         if name is not None:
             w.text(tag[_LOCAL_INTERFACE])
             w.text(name)
         row = bytes(w.result())
-        return row[: address - 1], row[address if self._cbor else address - 1 : port - 1], row[port:], name
+        if port:
+            return row[: address - 1], row[address - json : middle - 1], row[middle:], name
+        return row[: address - 1], b"", row[address - json :], name

@@ -89,10 +89,12 @@ def remote(out, records, at: int) -> int:
 
 
 def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records, state) -> int:
-    """Writes connections as rows into out[at:room], as long as they are of one interface; where the last one ends.
+    """Writes connections as rows into out[at:room], as long as they are of one kind; where the last one ends.
 
-    A row is first, remote address, middle, local port, last: the three pieces are what is the same in all rows of an
-    interface (see report.py). A row that does not fit is counted, not written. `state`, array("i"): 0 the next record,
+    One kind is: of one interface, and with a local port or without one (0, where the platform does not know it).
+
+    A row is first, remote address, middle, local port, last: the three pieces are what is the same in all rows of a
+    kind (see report.py). A row that does not fit is counted, not written. `state`, array("i"): 0 the next record,
     1 the number of records, after which 0 is next again, 2 rows to write. `text` is a scratch buffer of 48 bytes.
     """
     o = ptr8(out)
@@ -103,13 +105,16 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
     n2 = int(len(middle))
     n3 = int(len(last))
     record = int(s[0])
-    slot = int(r[record * 22])
-    while int(s[2]) > 0 and r[record * 22] == slot:
-        from_record = record * 22
+    from_record = record * 22
+    slot = int(r[from_record])
+    port = int(r[from_record + 2]) << 8 | int(r[from_record + 3])
+    known = 1 if port > 0 else 0
+    while int(s[2]) > 0 and r[from_record] == slot and (1 if port > 0 else 0) == known:
         size = int(remote(text, records, from_record))
-        port = int(r[from_record + 2]) << 8 | int(r[from_record + 3])
         width = 1
-        if not cbor:
+        if not known:
+            width = 0
+        elif not cbor:
             limit = 10
             while port >= limit:
                 width += 1
@@ -147,7 +152,9 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
                 o[at + i] = p[i]
                 i += 1
             at += n2
-            if not cbor:
+            if not known:
+                pass
+            elif not cbor:
                 i = width
                 while i > 0:
                     i -= 1
@@ -177,5 +184,7 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
             if at < room:
                 o[at] = 44
             at += 1
+        from_record = record * 22
+        port = int(r[from_record + 2]) << 8 | int(r[from_record + 3])
     s[0] = record
     return at

@@ -300,6 +300,24 @@ class SocketTable:
         self.tcp_read = self.udp_read = False
         self.state[TOTAL] = 0
 
+    def add(self, slot, family, local_port, remote_port, address, at):
+        """One more connection, to address[at:]; `local_port` 0 where the platform does not know it."""
+        total = self.state[TOTAL]
+        self.state[TOTAL] = total + 1
+        place = total if total < self.state[CAPACITY] else random.getrandbits(30) % (total + 1)
+        if place >= self.state[CAPACITY]:
+            return
+        record = place * RECORD
+        out = self.records
+        out[record] = slot
+        out[record + 1] = family
+        out[record + 2] = local_port >> 8
+        out[record + 3] = local_port & 255
+        out[record + 4] = remote_port >> 8
+        out[record + 5] = remote_port & 255
+        for i in range(4 if family == 4 else 16):
+            out[record + 6 + i] = address[at + i]
+
     @property
     def connections(self):
         return self.state[TOTAL]

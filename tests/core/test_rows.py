@@ -105,11 +105,12 @@ def test_a_record_that_does_not_stand_first():
 
 
 def generic(w, tag, address, local_port, name):
-    w.map(2 if name is None else 3)
+    w.map(1 + (local_port > 0) + (name is not None))
     w.text(tag[7])
     w.text(remote(address).encode())
-    w.text(tag[8])
-    w.uint(local_port)
+    if local_port:  # 0: the platform does not know it
+        w.text(tag[8])
+        w.uint(local_port)
     if name is not None:
         w.text(tag[9])
         w.text(name)
@@ -141,8 +142,8 @@ def test_rows_are_the_generic_writers_bytes():
             report = Report("cbor" if cbor else "json", tag_set)
             tag = tags.SHORT if tag_set == "short" else tags.LONG
             for name in NAMES:
-                pieces = report._pieces_for(name)
                 for port in PORTS:
+                    pieces = report._pieces_for(name, port)
                     for address in ADDRESSES:
                         w = Writer(bytearray(160))
                         generic(w, tag, address, port, name)
@@ -162,7 +163,7 @@ def test_rows_of_one_interface_go_on_to_the_next():
         records += record("192.0.2.%d" % i, 443, 1000 + i, 7 if i == 3 else 5)
     for cbor in (True, False):
         Writer = microcbor.Writer if cbor else jsonwriter.Writer
-        pieces = Report("cbor" if cbor else "json")._pieces_for(b"eth0")
+        pieces = Report("cbor" if cbor else "json")._pieces_for(b"eth0", 1)
         for first in range(5):
             for n in range(1, 6):
                 chosen = [(first + i) % 5 for i in range(n)]
@@ -183,10 +184,28 @@ def test_rows_of_one_interface_go_on_to_the_next():
                 equal(state, [(first + run) % 5, 5, n - run])
 
 
+def test_rows_with_and_without_a_local_port_are_two_kinds():
+    records = record("192.0.2.1", 443, 0, 5) + record("192.0.2.2", 443, 0, 5) + record("192.0.2.3", 443, 1000, 5)
+    for cbor in (True, False):
+        report = Report("cbor" if cbor else "json")
+        out = bytearray(400)
+        at, state = written(cbor, report._pieces_for(b"eth0", 0), records, out, 0, 400, 0, 3, 3)
+        equal(state, [2, 3, 1])
+        at = written(cbor, report._pieces_for(b"eth0", 1), records, out, at, 400, 2, 3, 1)[0]
+        Writer = microcbor.Writer if cbor else jsonwriter.Writer
+        w = Writer(bytearray(400))
+        w.array(3)
+        start = w.size
+        for address, port in (("192.0.2.1", 0), ("192.0.2.2", 0), ("192.0.2.3", 1000)):
+            generic(w, tags.SHORT, address, port, b"eth0")
+        expected = bytes(w.result())[start:]
+        equal(bytes(out[:at]), expected if cbor else expected[:-1])
+
+
 def test_rows_without_room_are_counted_and_not_written():
     records = record("1.2.3.4", 443, 40000) + record("ffff:" * 7 + "ffff", 443, 1) + record("1.2.3.4", 443, 1)
     for format in ("cbor", "json"):
-        pieces = Report(format)._pieces_for(b"eth0")
+        pieces = Report(format)._pieces_for(b"eth0", 1)
         whole = bytearray(400)
         size, _ = written(format == "cbor", pieces, records, whole, 0, 400, 0, 3, 3)
         for room in range(size + 1):
