@@ -61,6 +61,8 @@ def test_every_control_character_is_escaped():
     for c in range(0x20):
         equal(text(chr(c)), '"\\u00%02x"' % c)
         equal(json.loads(text("a" + chr(c) + "b")), "a" + chr(c) + "b")
+    equal(text('a"b'), '"a\\"b"')
+    equal(text("a\\b"), '"a\\\\b"')
     equal(text('a"b\\c'), '"a\\"b\\\\c"')
     equal(text("\x7f \xfc \u6c34/"), '"\x7f \xfc \u6c34/"')
 

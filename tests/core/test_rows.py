@@ -217,3 +217,4 @@ def test_rows_without_room_are_counted_and_not_written():
             while done < room and out[done] == whole[done]:
                 done += 1
             equal(bytes(out[done:room]), b"#" * (room - done))  # nothing of a row that is not whole
+        equal(done, size)  # and all of one that just fits

@@ -62,6 +62,20 @@ def test_the_baseline_moves_only_on_commit():
     equal(sample(c, eth0=180), 5)
 
 
+def test_a_commit_is_of_every_interface():
+    c = Counters()
+    sample(c, eth0=100, wlan0=1000, ppp0=5000)
+    equal(sample(c, eth0=101, wlan0=1010, ppp0=5100), 111)
+    c.commit()
+    equal([c.difference(i) for i in range(4)], [0, 0, 0, 0])
+    stored = [(name, list(values)) for name, values in c.baseline()]
+    equal([(name, values[0]) for name, values in sorted(stored)], [(b"eth0", 101), (b"ppp0", 5100), (b"wlan0", 1010)])
+    c = Counters()
+    for name, values in stored:
+        c.restore(name, values)
+    equal(sample(c, eth0=102, wlan0=1012, ppp0=5104), 7)
+
+
 def test_nothing_moved_is_zero_and_available():
     c = Counters()
     sample(c, eth0=100)

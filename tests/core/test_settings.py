@@ -27,7 +27,7 @@ def test_defaults():
     )
     equal((s.interval, s.format, s.tags, s.connections, s.buffer), (300, "cbor", "short", 50, 0))
     equal((s.loopback, list(s.include), list(s.exclude), s.proc, s.state), (False, [], [], "/proc", "linkpulse.state"))
-    equal(s.warnings, [])
+    equal((s.warnings, s.timeout, s.topic), ([], 30, ""))
 
 
 def test_what_is_given_is_taken():

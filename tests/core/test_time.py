@@ -85,6 +85,12 @@ def test_a_clock_that_can_be_right():
     equal(epoch(1800000000.75), 1800000000)
 
 
+def test_the_epoch_of_this_platform():
+    import time
+
+    equal(clock._TO_1970, {1970: 0, 2000: 946684800}[time.gmtime(0)[0]])
+
+
 def test_a_clock_that_was_never_set():
     for now in (0, 946684800, 1420070400, 1609459200, clock.BUILD - 1):  # 1970, 2000, 2015, 2021
         equal(epoch(now), None)
