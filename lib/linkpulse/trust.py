@@ -14,6 +14,7 @@ _REASONS = (
 )
 _MAX_FILE = const(16384)
 _FATAL_ALERT = -0x7780  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
+_BAD_CERTIFICATE = -0x7A00  # MBEDTLS_ERR_SSL_BAD_CERTIFICATE
 
 
 def context(ca, cert, key):
@@ -86,6 +87,8 @@ def explain(error, judged):
     code = error.args[0] if error.args else 0
     if code == _FATAL_ALERT or (judged and abs(code) in (32, 104)):
         return AuthError("the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?")
+    if code == _BAD_CERTIFICATE:
+        return TLSError("the server's certificate is not one for a server: give the broker one with that key usage")
     if code < -255:
         return TLSError("TLS failed (%s): is that port a TLS listener?" % text)
     return NetworkError("the connection is lost (error %s)" % text)
