@@ -121,8 +121,7 @@ class Agent:
         if not self._subscribed:
             self._session.subscribe((self.reporter.accepted, self.reporter.rejected))
             self._subscribed = True
-        if self._status.log is not None:
-            self._status.log(INFO, "connected")
+        self._status.say(INFO, "connected")
         # The answer to the last report may have waited at the broker: it comes before the next report is made.
         self._session.wait(0 if self.reporter.report_id is None else 500)
 
@@ -132,7 +131,7 @@ class Agent:
         s["report_id"] = self.reporter.report_id
         s["bytes"] = len(payload)
         if self._status.log is not None:
-            self._status.log(DEBUG, "report %d of %d bytes" % (s["report_id"], len(payload)))
+            self._status.say(DEBUG, "report %d of %d bytes" % (s["report_id"], len(payload)))
         # From here on it may have reached the service, so the next one is an interval away whatever becomes of it.
         self._schedule.due = self._answer_due = after(self._schedule.interval)
         self._waiting = True

@@ -39,3 +39,12 @@ class ProtocolError(LinkpulseError):
 
 class TooLarge(LinkpulseError):
     """A packet or a report is over its bound."""
+
+
+def described(e):
+    """The kind and the text of any exception, of one whose text fails too."""
+    name = type(e).__name__
+    try:
+        return "%s %s" % (name, e)
+    except Exception:
+        return name

@@ -4,7 +4,7 @@ For an application that has an MQTT connection already: publish what `report()` 
 `accepted` and `rejected`, and hand `receive()` what arrives.
 """
 
-from linkpulse.errors import CollectError, ProtocolError
+from linkpulse.errors import CollectError, ProtocolError, described
 from linkpulse.report import Report
 from linkpulse.response import Response, parse
 from linkpulse.sample import Counters, SocketTable
@@ -58,7 +58,7 @@ class Reporter:
     def _failed(self, e):
         if isinstance(e, MemoryError):
             raise e
-        self.problem = "the collector failed: %s %s" % (type(e).__name__, e)
+        self.problem = "the collector failed: " + described(e)
 
     def report(self):
         """A new report, as a memoryview valid until the next one. The one before counts as unanswered."""

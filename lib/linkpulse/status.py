@@ -1,5 +1,7 @@
 """What an agent has to tell: the outcome of each report or try, counts, the last error, an optional log."""
 
+from linkpulse.errors import described
+
 ERROR, INFO, DEBUG = 1, 2, 3
 
 
@@ -30,8 +32,15 @@ class Status:
         if error is not None:
             values["last_error"] = error
         self.changed = True
-        if self.log is not None:
-            self.log(INFO if error is None else ERROR, what if error is None else error)
+        self.say(INFO if error is None else ERROR, what if error is None else error)
+
+    def say(self, level, text):
+        """Tells the log, if there is one. What the application does wrong in it does not end the reports."""
+        try:
+            if self.log is not None:
+                self.log(level, text)
+        except Exception as e:
+            self._raised("log() raised ", e)
 
     def tell(self, told):
         """Calls `told()` once after a change. The application's own mistakes there do not end the reports."""
@@ -41,4 +50,10 @@ class Status:
                 try:
                     told()
                 except Exception as e:
-                    self.values["last_error"] = "told() raised %s %s" % (type(e).__name__, e)
+                    self._raised("told() raised ", e)
+
+    def _raised(self, what, e):
+        try:
+            self.values["last_error"] = what + described(e)
+        except MemoryError:
+            self.values["last_error"] = what
