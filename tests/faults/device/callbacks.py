@@ -1,0 +1,188 @@
+"""Row 38: a collector or a callback that raises anything."""
+
+import doubles
+from doubles import Broker, Proc, Time
+
+
+class Mute(Exception):
+    """Its text cannot be had."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def kinds():
+    return (
+        Exception("what it says"), OSError(5), OSError(), ValueError(b"\xff"), RuntimeError(), KeyError("k"),
+        IndexError(1), TypeError(None), AttributeError("a"), ZeroDivisionError(), StopIteration(1),
+        NotImplementedError(), AssertionError(), MemoryError(), UnicodeError("\u20ac"), Mute(),
+    )  # fmt: skip
+
+
+class Collector:
+    """Linux's, in which a method raises: at once, or after it has done half or all of its work."""
+
+    width = 64
+    counts_from_start = False
+    skipped = 0
+
+    def __init__(self, proc):
+        from linkpulse.collect.linux import Collector
+
+        self._inner = Collector(proc)
+        self.where = self.error = None
+
+    def counters(self, into):
+        self._do("counters", into)
+
+    def sockets(self, into):
+        self._do("sockets", into)
+
+    def _do(self, what, into):
+        where = self.where
+        if where == "before " + what:
+            raise self.error
+        if where == "amid " + what:
+            into.begin()
+            if what == "counters":
+                into.put(b"lo", 0, 2, doubles.zeros(8))
+            raise self.error
+        getattr(self._inner, what)(into)
+        if where == "after " + what:
+            raise self.error
+
+
+def collectors(proc):
+    """For each place and each kind of exception: [place, kind, blocks, problem, outcome, difference afterwards]."""
+    clock = doubles.install(Time())
+    import json
+
+    p = Proc(proc)
+    broker = Broker()
+    differences = []
+
+    def decide(report_id):
+        numbers = doubles.numbers(json.loads(broker.report))
+        differences.append(numbers[0] if numbers else 0)
+        return "accept"
+
+    broker.decide = decide
+    collector = Collector(proc)
+    one = doubles.agent(clock, broker, proc, collector)
+    total = 1000
+    p.traffic(total)
+    doubles.run(one, clock, 600000)
+    found = []
+    for where in (
+        "before counters",
+        "amid counters",
+        "after counters",
+        "before sockets",
+        "amid sockets",
+        "after sockets",
+    ):
+        for error in kinds():
+            collector.where = where
+            collector.error = error
+            total += 10
+            p.traffic(total)
+            reports = broker.reports
+            doubles.run(one, clock, 310000)
+            status = one.status()
+            blocks = sorted(json.loads(broker.report)["metrics"]) if broker.reports > reports else None
+            problem = status["problem"]
+            outcome = status["outcome"]
+            last_error = status["last_error"]
+            collector.where = None
+            total += 1
+            p.traffic(total)
+            before = status["accepted"]
+            del differences[:]
+            for _ in range(10):
+                doubles.run(one, clock, 310000)
+                if one.status()["accepted"] > before:
+                    break
+            report = json.loads(broker.report)
+            assert one.status()["problem"] is None and len(report["metrics"]) == 4
+            found.append((where, type(error).__name__, blocks, problem, outcome, last_error, sum(differences)))
+    return found
+
+
+def callbacks(proc):
+    """A log and a `told` that raise each kind in turn: what status() says, and that reports go on."""
+    clock = doubles.install(Time())
+    Proc(proc)
+    broker = Broker()
+    current = [None, None]
+    calls = [0, 0]
+
+    def log(level, text):
+        calls[0] += 1
+        if current[0] is not None:
+            raise current[0]
+
+    def told():
+        calls[1] += 1
+        if current[1] is not None:
+            raise current[1]
+
+    one = doubles.agent(clock, broker, proc, log=log)
+    found = []
+    for which in (0, 1):
+        for error in kinds():
+            current[:] = [None, None]
+            current[which] = error
+            before = one.status()["accepted"], calls[which]
+            doubles.run(one, clock, 620000, told)
+            status = one.status()
+            found.append(
+                (
+                    which,
+                    type(error).__name__,
+                    status["accepted"] - before[0],
+                    calls[which] - before[1],
+                    status["last_error"],
+                )
+            )
+    # A log that fails while the network does.
+    current[:] = [MemoryError(), Mute()]
+    doubles.Link.broker = None
+    one._session.close()
+    doubles.run(one, clock, 3600000, told)
+    return found, one.status()["errors"]
+
+
+def stopped(proc):
+    """What ends the program ends the agent, with its connection closed; run() after that reports again."""
+    clock = doubles.install(Time())
+    Proc(proc)
+    broker = Broker()
+    collector = Collector(proc)
+    one = doubles.agent(clock, broker, proc, collector)
+    found = []
+    for kind in (KeyboardInterrupt, SystemExit):
+        for where in ("before counters", "after sockets"):
+            doubles.run(one, clock, 610000)
+            collector.where = where
+            collector.error = kind()
+            clock.end = clock.now + 610000
+            try:
+                one.run()
+                found.append("went on")
+            except kind:
+                found.append((kind.__name__, one._session.connected()))
+            collector.where = None
+        # In the middle of a wait for the answer, too.
+        broker.decide = lambda report_id: "lose"
+        doubles.run(one, clock, 300000)
+        broker.decide = lambda report_id: "accept"
+        before = one.status()["accepted"]
+        doubles.run(one, clock, 700000)
+        found.append(one.status()["accepted"] > before)
+    return found
+
+
+if __name__ == "__main__":
+    doubles.main(globals())
