@@ -4,7 +4,8 @@ import random
 from array import array
 from linkpulse.errors import TooLarge
 from linkpulse.rows import rows
-from linkpulse.sample import NO_INTERFACE, RECORD
+from linkpulse.names import NO_INTERFACE
+from linkpulse.sample import RECORD
 from linkpulse.tags import LONG, SHORT
 from micropython import const
 

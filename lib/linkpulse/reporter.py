@@ -25,6 +25,7 @@ class Reporter:
         self.report_id = None  # of the report that waits for its answer
         self.problem = None  # why a block is missing from the last report
         self._collector = collector
+        self._told = getattr(collector, "accepted", None)
         self._next_id = next_id
         self._cbor = format == "cbor"
         self.counters = Counters(collector.width, collector.counts_from_start)
@@ -37,6 +38,11 @@ class Reporter:
     def skipped(self):
         """Rows of the platform's tables that could not be read, since the start."""
         return self._collector.skipped
+
+    @property
+    def source(self):
+        """What the platform can see, in words, where its collector says it."""
+        return getattr(self._collector, "source", None)
 
     def _sample(self):
         """Reads the platform's counters and sockets. Raises CollectError where it gives nothing at all."""
@@ -96,6 +102,8 @@ class Reporter:
             self.report_id = None
             if status == "accepted":
                 self.counters.commit()
+                if self._told is not None:
+                    self._told()
             elif response.code == "InvalidPayload" and self._sent_empty:
                 # Some services are said to refuse empty lists: from now on such blocks are left out.
                 self._empty = False

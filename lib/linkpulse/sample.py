@@ -6,9 +6,8 @@ first time allocates, once.
 
 import random
 from array import array
+from linkpulse.names import NAMES, NO_INTERFACE, Names
 from micropython import const
-
-NO_INTERFACE = const(255)  # a slot: the interface is not known, or the address is a wildcard
 
 # A counter is kept modulo 2**54 in two small ints, 24 + 30 bits, so that a 64-bit counter costs no heap where ints
 # have 31 bits. Differences are exact all the same; a total is never reported.
@@ -19,71 +18,6 @@ HIGH_MASK = const(0x3FFFFFFF)
 BYTES_IN, PACKETS_IN, BYTES_OUT, PACKETS_OUT = range(4)
 
 _ZEROS = array("i", (0,) * 8)
-
-
-_NAMES = const(64)
-_SEEN = const(1)
-_SEEN_BEFORE = const(2)
-
-
-class Names:
-    """Interface names by small number (slot). A slot is used again only after a whole sample without its name."""
-
-    def __init__(self):
-        self._names = []
-        self._seen = bytearray(_NAMES)
-        self.fresh = False  # the last `find` met a name that was not in the sample before
-
-    def begin(self):
-        for slot in range(len(self._names)):
-            self._seen[slot] = (self._seen[slot] & _SEEN) << 1
-
-    def again(self):
-        """The sample that was begun came to nothing: the next one follows the one before it."""
-        for slot in range(len(self._names)):
-            if self._seen[slot]:
-                self._seen[slot] = _SEEN
-
-    def name(self, slot):
-        """The name in bytes, or None for NO_INTERFACE."""
-        return None if slot == NO_INTERFACE else self._names[slot]
-
-    def known(self):
-        """How many slots are in use."""
-        return len(self._names)
-
-    def seen(self, slot):
-        return self._seen[slot] & _SEEN
-
-    def find(self, buf, start, end):
-        """The slot of the name buf[start:end], a new one where needed; NO_INTERFACE when all are taken."""
-        n = end - start
-        for slot in range(len(self._names)):
-            name = self._names[slot]
-            if len(name) == n:
-                i = 0
-                while i < n and name[i] == buf[start + i]:
-                    i += 1
-                if i == n:
-                    self.fresh = not self._seen[slot]
-                    self._seen[slot] |= _SEEN
-                    return slot
-        self.fresh = True
-        return self._new(bytes(buf[start:end]))
-
-    def _new(self, name):
-        slot = len(self._names)
-        if slot < _NAMES:
-            self._names.append(name)
-        else:
-            slot = 0
-            while self._seen[slot]:
-                slot += 1
-                if slot == _NAMES:
-                    return NO_INTERFACE
-            self._names[slot] = name
-        self._seen[slot] = _SEEN
-        return slot
 
 
 class Counters:
@@ -182,7 +116,7 @@ class Counters:
         # Room for one more interface before it gets a name: were it named and memory ran out then, the next sample
         # would take its whole total for a difference. Returns the number of names.
         known = self.names.known()
-        if known < _NAMES:
+        if known < NAMES:
             if len(self._now) >> 3 == known:
                 self._now.extend(_ZEROS)
             if len(self._base) >> 3 == known:

@@ -1,8 +1,40 @@
-"""Collectors: one module a platform, the same two methods (see linux.Collector)."""
+"""Collectors: one module a platform, the same two methods (docs/porting.md)."""
+
+import os
 
 
 def choose(settings):
-    """The collector of this platform, as the settings want it."""
+    """The collector of this platform.
+
+    lwIP's own tables where lwipstat is built in, Linux's where /proc/net is, else what passes through this program's
+    sockets, with the radio's counters where it has such.
+    """
+    try:
+        from linkpulse.collect.lwip import Collector
+
+        return Collector(settings.loopback, settings.include, settings.exclude)
+    except ImportError:
+        pass
+    try:
+        os.stat(settings.proc + "/net")
+    except OSError:
+        return _counting(settings)
     from linkpulse.collect.linux import Collector
 
     return Collector(settings.proc, settings.loopback, settings.include, settings.exclude)
+
+
+def _counting(settings):
+    from linkpulse.collect.sockets import Collector
+
+    collector = Collector(settings.loopback)
+    try:
+        import network
+
+        wlan = network.WLAN(network.STA_IF)
+        wlan.ioctl
+    except (ImportError, AttributeError):
+        return collector
+    from linkpulse.collect.cyw43 import Collector
+
+    return Collector(collector, wlan)

@@ -7,7 +7,7 @@ the namespace that is being read, otherwise from the networks of /proc/net/route
 import sys
 from array import array
 from linkpulse.collect import scan
-from linkpulse.sample import NO_INTERFACE
+from linkpulse.names import NO_INTERFACE
 from micropython import const
 
 ENTRY = const(18)  # slot, family, address

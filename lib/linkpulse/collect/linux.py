@@ -29,6 +29,7 @@ class Collector:
     """
 
     width = 64
+    source = "complete, from /proc/net"
     counts_from_start = False  # the kernel's totals are older than this process
 
     def __init__(self, proc="/proc", loopback=False, include=(), exclude=()):

@@ -1,4 +1,4 @@
-"""Which interfaces the owner wants reported."""
+"""Which interfaces the owner wants reported, and what loopback is."""
 
 
 class Wanted:
@@ -34,3 +34,13 @@ def _listed(names, buf, start, end):
         if i == n:
             return True
     return False
+
+
+def is_loopback(buf, at, family):
+    """Whether the address buf[at:] is in 127.0.0.0/8 or is ::1."""
+    if family == 4:
+        return buf[at] == 127
+    for i in range(15):
+        if buf[at + i]:
+            return False
+    return buf[at + 15] == 1

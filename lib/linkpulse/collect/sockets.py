@@ -1,0 +1,64 @@
+"""Counting at the socket layer, for stock firmware whose network stack cannot be asked (ESP32, ESP8266, Pico W, any).
+
+    from linkpulse.collect.sockets import install; install()
+
+before the application imports `socket`. From then on every socket made in Python is counted: its bytes, below TLS where
+there is TLS; whom it listens to and whom it is connected to. Sockets that firmware makes in C (DHCP, DNS, mDNS) are
+not seen. Packets are estimated from bytes: 1,460 to a segment, one to a datagram. The local port of an outgoing
+connection is not known there and is left out.
+"""
+
+from linkpulse.collect.counted import install
+from linkpulse.collect.ledger import DATAGRAM, FREE, LISTENING
+from linkpulse.collect.wanted import is_loopback
+from linkpulse.names import NO_INTERFACE
+
+_NAME = b"sockets"
+
+
+class Collector:
+    """Fills a sample from the ledger of all counted sockets (`install` makes it). All of them count as one interface.
+
+    A connection that ended between two reports is in the next one all the same, once, however often it was made.
+    """
+
+    width = 64
+    counts_from_start = True
+    source = "this program's own sockets; packets estimated; contacts that ended between reports included"
+
+    def __init__(self, loopback=False, ledger=None):
+        self._ledger = ledger or install()
+        self._loopback = loopback
+
+    @property
+    def skipped(self):
+        return self._ledger.missed
+
+    def counters(self, into):
+        into.begin()
+        into.put(_NAME, 0, len(_NAME), self._ledger.totals())
+
+    def sockets(self, into):
+        into.begin()
+        entries = self._ledger
+        buf = entries.buffer
+        for i in range(entries.capacity):
+            kind = entries.kind(i)
+            at = entries.address(i)
+            family = entries.family(i)
+            if kind == FREE or (not self._loopback and is_loopback(buf, at, family)):
+                continue
+            if kind == DATAGRAM:
+                into.udp_ports.add(entries.local(i), NO_INTERFACE)
+            elif kind == LISTENING:
+                into.tcp_ports.add(entries.local(i), NO_INTERFACE)
+            else:
+                into.add(NO_INTERFACE, family, entries.local(i), entries.remote(i), buf, at)
+        entries.hand_on()
+        into.tcp_read = into.udp_read = True
+        into.tcp_total = into.tcp_ports.kept
+        into.udp_total = into.udp_ports.kept
+
+    def accepted(self):
+        """The report of the last sample was accepted."""
+        self._ledger.forget()

@@ -1,0 +1,69 @@
+"""Interface names by small number."""
+
+from micropython import const
+
+NO_INTERFACE = const(255)  # a slot: the interface is not known, or the address is a wildcard
+
+NAMES = const(64)  # at the most
+_SEEN = const(1)
+_SEEN_BEFORE = const(2)
+
+
+class Names:
+    """Interface names by small number (slot). A slot is used again only after a whole sample without its name."""
+
+    def __init__(self):
+        self._names = []
+        self._seen = bytearray(NAMES)
+        self.fresh = False  # the last `find` met a name that was not in the sample before
+
+    def begin(self):
+        for slot in range(len(self._names)):
+            self._seen[slot] = (self._seen[slot] & _SEEN) << 1
+
+    def again(self):
+        """The sample that was begun came to nothing: the next one follows the one before it."""
+        for slot in range(len(self._names)):
+            if self._seen[slot]:
+                self._seen[slot] = _SEEN
+
+    def name(self, slot):
+        """The name in bytes, or None for NO_INTERFACE."""
+        return None if slot == NO_INTERFACE else self._names[slot]
+
+    def known(self):
+        """How many slots are in use."""
+        return len(self._names)
+
+    def seen(self, slot):
+        return self._seen[slot] & _SEEN
+
+    def find(self, buf, start, end):
+        """The slot of the name buf[start:end], a new one where needed; NO_INTERFACE when all are taken."""
+        n = end - start
+        for slot in range(len(self._names)):
+            name = self._names[slot]
+            if len(name) == n:
+                i = 0
+                while i < n and name[i] == buf[start + i]:
+                    i += 1
+                if i == n:
+                    self.fresh = not self._seen[slot]
+                    self._seen[slot] |= _SEEN
+                    return slot
+        self.fresh = True
+        return self._new(bytes(buf[start:end]))
+
+    def _new(self, name):
+        slot = len(self._names)
+        if slot < NAMES:
+            self._names.append(name)
+        else:
+            slot = 0
+            while self._seen[slot]:
+                slot += 1
+                if slot == NAMES:
+                    return NO_INTERFACE
+            self._names[slot] = name
+        self._seen[slot] = _SEEN
+        return slot
