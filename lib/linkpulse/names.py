@@ -5,6 +5,7 @@ from micropython import const
 NO_INTERFACE = const(255)  # a slot: the interface is not known, or the address is a wildcard
 
 NAMES = const(64)  # at the most
+_SIZE = const(16)  # IFNAMSIZ of linux/if.h, with the zero at the end
 _SEEN = const(1)
 _SEEN_BEFORE = const(2)
 
@@ -39,8 +40,13 @@ class Names:
         return self._seen[slot] & _SEEN
 
     def find(self, buf, start, end):
-        """The slot of the name buf[start:end], a new one where needed; NO_INTERFACE when all are taken."""
+        """The slot of the name buf[start:end], a new one where needed.
+
+        NO_INTERFACE when all are taken, or for what cannot be a name: it is empty, too long or not UTF-8.
+        """
         n = end - start
+        if not 0 < n < _SIZE:
+            return NO_INTERFACE
         for slot in range(len(self._names)):
             name = self._names[slot]
             if len(name) == n:
@@ -55,6 +61,10 @@ class Names:
         return self._new(bytes(buf[start:end]))
 
     def _new(self, name):
+        try:
+            str(name, "utf-8")
+        except ValueError:  # UnicodeError is one
+            return NO_INTERFACE
         slot = len(self._names)
         if slot < NAMES:
             self._names.append(name)

@@ -30,6 +30,7 @@ _KEYS = {
     "ntp": ("", "text", 0, 253),
 }
 _PATHS = ("ca", "cert", "key", "state", "baseline")
+_TOPICS = ("thing", "topic")
 _OFFLINE = ("host", "ca", "cert", "key")  # not needed where nothing is published
 
 MIN_INTERVAL = 300  # seconds; the service refuses reports that come sooner
@@ -48,21 +49,21 @@ class Settings:
         for name in _KEYS:
             default, kind, low, high = _KEYS[name]
             value = values.get(name, default)
-            if value is None and not online and name in _OFFLINE:
+            if name in values:
+                problem = _check(value, kind, low, high)
+                if not problem and name in _TOPICS and any(c < " " or c in "+#" for c in value):
+                    problem = "must be without control characters, + and #: it is part of a topic"
+                if problem:
+                    problems.append("%s: %s" % (name, problem))
+            elif value is None and not online and name in _OFFLINE:
                 value = ""
             elif value is None:
                 problems.append("%s: is missing" % name)
-            else:
-                problem = _check(value, kind, low, high) if name in values else None
-                if problem:
-                    problems.append("%s: %s" % (name, problem))
             if name in _PATHS and isinstance(value, str) and value and base and not value.startswith("/"):
                 value = base + "/" + value
             setattr(self, name, value)
         if problems:
             raise SettingsError("in the settings: " + "; ".join(problems))
-        if any(ord(c) < 32 for c in self.thing):
-            raise SettingsError("in the settings: thing: control characters are not allowed")
         self.client_id = self.client_id or self.thing
         self.server_name = self.server_name or self.host
         if self.interval < MIN_INTERVAL and not self.allow_short_interval:

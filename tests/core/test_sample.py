@@ -383,3 +383,12 @@ def test_every_seed_gives_a_usable_generator():
         assert 0 < state[2] <= 0x7FFF and 0 < state[3] <= 0x7FFF
         seen.add((state[2], state[3]))
     assert len(seen) > 40
+
+
+def test_names_that_cannot_be_names_are_no_interface():
+    names = Names()
+    names.begin()
+    for bad in (b"", b"a" * 16, b"a" * 300, b"\xff\xfe"):
+        equal(names.find(bad, 0, len(bad)), NO_INTERFACE)
+    equal(names.find(b"a" * 15, 0, 15), 0)
+    equal(names.find("ö".encode(), 0, 2), 1)

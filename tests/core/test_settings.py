@@ -152,3 +152,13 @@ def test_files_that_cannot_be_used():
 def test_no_error_shows_another_value():
     said = problems(key="SECRET" * 100, port=0)
     assert "SECRET" not in said
+
+
+def test_a_thing_that_would_be_a_wildcard():
+    for bad in ("a+", "#", "a#b"):
+        assert "thing: must be without" in problems(thing=bad)
+        assert "topic: must be without" in problems(topic=bad)
+
+
+def test_null_is_not_a_value():
+    assert "port: must be an integer" in problems(port=None)
