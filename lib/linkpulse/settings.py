@@ -44,7 +44,7 @@ class Settings:
         self.warnings = []
         for name in values:
             if name not in _KEYS:
-                near = _nearest(name)
+                near = _nearest(str(name))  # MicroPython takes {1: 2} for JSON
                 problems.append("%s: there is no such setting%s" % (name, ", did you mean %s?" % near if near else ""))
         for name in _KEYS:
             default, kind, low, high = _KEYS[name]
@@ -78,7 +78,7 @@ def load(path, online=True):
             values = json.load(f)
     except OSError as e:
         raise SettingsError("the settings file %s cannot be read (error %s): copy it there" % (path, e.args[0]))
-    except ValueError as e:
+    except (ValueError, TypeError, RuntimeError) as e:  # a list as a key; nesting without end
         raise SettingsError("the settings file %s is not JSON: %s" % (path, e))
     if not isinstance(values, dict):
         raise SettingsError('the settings file %s must be one JSON map, {"thing": …}' % path)
@@ -90,7 +90,7 @@ def _check(value, kind, low, high):
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             return "must be an integer from %d to %d" % (low, high)
     elif kind == "text":
-        if not isinstance(value, str) or not low <= len(value.encode()) <= high:
+        if not isinstance(value, str) or not low <= _size(value) <= high:
             return "must be a text of %d to %d bytes" % (low, high)
     elif kind == "one of":
         if value != low and value != high:
@@ -100,6 +100,13 @@ def _check(value, kind, low, high):
             return "must be true or false"
     elif not isinstance(value, (list, tuple)) or not all(isinstance(name, str) and name for name in value):
         return "must be a list of interface names"
+
+
+def _size(text):
+    try:
+        return len(text.encode())
+    except ValueError:  # half of a surrogate pair
+        return -1
 
 
 def _nearest(name):

@@ -65,6 +65,8 @@ def _ders(name, path):
         label, _, body = part.partition(b"-----")
         if label != b"EC PARAMETERS":
             blocks.append(_decoded(name, path, body.partition(b"-----END")[0]))
+    if not blocks:
+        raise SettingsError("%s: %s has neither a key nor a certificate in it" % (name, path))
     return blocks
 
 
