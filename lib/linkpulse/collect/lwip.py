@@ -3,8 +3,8 @@
 Complete: whatever opened a socket, and DHCP's UDP port 68. Counters began with this boot, so the first report has them.
 """
 
-import lwipstat
 from array import array
+from lwipstat import interfaces, tcp, udp  # by name: a folder of that name is no such module
 from linkpulse.collect.wanted import Wanted, is_loopback
 from linkpulse.names import NO_INTERFACE
 from micropython import const
@@ -50,16 +50,16 @@ class Collector:
     def sockets(self, into):
         self._read_interfaces()
         into.begin()
-        for i in range(self._fill(lwipstat.tcp)):
+        for i in range(self._fill(tcp)):
             at = i * _SOCKET
             state = self._rows[at]
             if state == _LISTEN or state == _ESTABLISHED:
                 self._socket(into, at, state == _LISTEN, into.tcp_ports)
         into.tcp_read = True
         into.tcp_total = into.tcp_ports.kept
-        for i in range(self._fill(lwipstat.udp)):
+        for i in range(self._fill(udp)):
             at = i * _SOCKET
-            if self._rows[at] == 0 and (self._rows[at + 4] or self._rows[at + 5]):
+            if _open(self._rows, at) and (self._rows[at + 4] or self._rows[at + 5]):
                 self._socket(into, at, True, into.udp_ports)
         into.udp_read = True
         into.udp_total = into.udp_ports.kept
@@ -84,7 +84,7 @@ class Collector:
             into.add(slot, buf[at + 1], local, buf[at + 6] | buf[at + 7] << 8, buf, at + 24)
 
     def _read_interfaces(self):
-        n = lwipstat.interfaces(self._interfaces)
+        n = interfaces(self._interfaces)
         self._count = min(n, len(self._interfaces) // _INTERFACE)
 
     def _fill(self, read):
@@ -94,6 +94,15 @@ class Collector:
             self._rows = bytearray(_SOCKET * min(n + 4, _MOST))
             n = read(self._rows)
         return min(n, len(self._rows) // _SOCKET)
+
+
+def _open(buf, at):
+    # A UDP socket that takes what any address sends. DHCP's client has only the server's port for its remote end.
+    if buf[at]:
+        for i in range(at + 24, at + 40):
+            if buf[i]:
+                return False
+    return True
 
 
 def _name_end(buf, at):
