@@ -228,10 +228,16 @@ class SocketTable:
 
     def begin(self):
         self.names.begin()
-        self.tcp_ports.begin()
+        self.begin_tcp()
         self.udp_ports.begin()
-        self.tcp_total = self.udp_total = 0
-        self.tcp_read = self.udp_read = False
+        self.udp_total = 0
+        self.udp_read = False
+
+    def begin_tcp(self):
+        """Starts the TCP half over."""
+        self.tcp_ports.begin()
+        self.tcp_total = 0
+        self.tcp_read = False
         self.state[TOTAL] = 0
 
     def add(self, slot, family, local_port, remote_port, address, at):

@@ -7,6 +7,7 @@ import os
 from array import array
 from linkpulse.collect import scan
 from linkpulse.collect.addresses import HEXA, ORDER, Addresses
+from linkpulse.collect.judge import DONE, LISTENING
 from linkpulse.collect.lines import File, Lines
 from linkpulse.collect.wanted import Wanted
 from micropython import const
@@ -41,8 +42,14 @@ class Collector:
         self._dev = net("dev")
         self._tcp = (net("tcp", 150), net("tcp6"))
         self._udp = (net("udp", 128), net("udp6"))
-        self._addresses = Addresses(net, _own_namespace(proc), self._wanted)
-        self._state = array("i", (0,) * 11)
+        own = _own_namespace(proc)
+        self._addresses = Addresses(net, own, self._wanted)
+        self._diag = None
+        if own:
+            from linkpulse.collect.diag import Diag
+
+            self._diag = Diag(net)
+        self._state = array("i", (0,) * 13)
         self._state[_ORDER] = ORDER
         self._state[_LOOPBACK] = self._wanted.loopback
         self._raw = bytearray(36)
@@ -77,8 +84,15 @@ class Collector:
     def sockets(self, into):
         into.begin()
         self._addresses.fill(into.names, self._lines)
-        into.tcp_read = self._protocol(self._tcp, _TCP, _ESTABLISHED, into, into.tcp_ports)
-        into.tcp_total = self._total(self._tcp, _TCP, into, into.tcp_ports)
+        self._state[_LISTEN] = _TCP
+        self._state[_CONNECTED] = _ESTABLISHED
+        if self._diag is not None and self._diag.tcp(self._state, self._raw, self._addresses, into, self._lines):
+            into.tcp_read = True
+            into.tcp_total = into.tcp_ports.kept
+        else:
+            into.begin_tcp()
+            into.tcp_read = self._protocol(self._tcp, _TCP, _ESTABLISHED, into, into.tcp_ports)
+            into.tcp_total = self._total(self._tcp, _TCP, into, into.tcp_ports)
         into.udp_read = self._protocol(self._udp, _UDP, _NONE, into, into.udp_ports)
         into.udp_total = self._total(self._udp, _UDP, into, into.udp_ports)
 
@@ -124,9 +138,9 @@ class Collector:
                     event = scan.rows(
                         lines.buf, lines.end, state, HEXA, self._raw, addresses.table, into.records, into.state
                     )
-                    if event == scan.DONE:
+                    if event == DONE:
                         break
-                    if event == scan.LISTENING:
+                    if event == LISTENING:
                         ports.add(state[_PORT], state[_SLOT])
                     else:
                         addresses.learn(self._raw, 0, state[_SLOT])

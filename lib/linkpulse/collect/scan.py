@@ -6,6 +6,8 @@ its first line, and `ptr8`, `ptr32` are machine pointers; elsewhere it is byteco
 It keeps to what both understand, allocates nothing, and never reads or writes outside of the range it is given.
 """
 
+from linkpulse.collect.judge import DONE, LISTENING, UNKNOWN, judge  # noqa: F401 (what `rows` returns)
+
 
 def ptr8(buf):
     return buf
@@ -86,27 +88,17 @@ def unhex(buf, start: int, digits: int, hexa, raw, at: int, order: int) -> int:
     return bad >> 4
 
 
-# What `rows` returns: the range is done; a listening port is at st[8], st[9]; the interface of the local address in
-# raw[0:16] (family st[9]) is not in the address table.
-DONE, LISTENING, UNKNOWN = range(3)
-
-
 def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
     """Reads socket rows from buf[st[0]:end], which must hold whole lines, and goes on where it stopped.
 
-    Connections go straight into `records` and `table` (see sample.SocketTable); for what needs more than that it
-    returns. `st`, array("i"): 0 position, 1 hex digits of an address (8 or 32), 2 the state that listens (10 TCP,
-    7 UDP), 3 the state that is a connection (1, or 256 for none), 4 byte order (3 little-endian, 0 big), 5 with
-    loopback, 6 addresses known, 7 rows skipped, 8 port, 9 slot or family, 10 the address matched last.
-    `hexa`: value of each hex digit, 255 elsewhere. `addresses`: 18 bytes each: slot (254: leave out), family, address.
+    DONE at the end; what needs more than `judge` does, it returns. `st` besides judge's: 0 position, 1 hex digits of an
+    address (8 or 32), 2 the state that listens (10 TCP, 7 UDP), 3 the state that is a connection (1, or 256 for none),
+    4 byte order (3 little-endian, 0 big), 7 rows skipped. `hexa`: value of each hex digit, 255 elsewhere.
     """
     b = ptr8(buf)
     s = ptr32(st)
     h = ptr8(hexa)
     r = ptr8(raw)
-    known = ptr8(addresses)
-    out = ptr8(records)
-    t = ptr32(table)
     digits = int(s[1])
     order = int(s[4])
     pos = int(s[0])
@@ -135,7 +127,6 @@ def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
             if bad > 15 or b[state_at - 1] != 32:
                 s[7] = int(s[7]) + 1
             continue
-        # In the order of the wire: raw[0:16] local address, [16:18] its port, [18:34] remote address, [34:36] its port.
         if b[p + digits] != 58 or b[p + digits + 5] != 32 or b[p + 2 * digits + 6] != 58 or b[state_at - 1] != 32:
             bad = 255
         q = p
@@ -167,83 +158,9 @@ def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
         if bad > 15:
             s[7] = int(s[7]) + 1
             continue
-        family = 4
-        if digits == 32:
-            family = 6
-            # An IPv4 address in IPv6 clothes (RFC 4291, 2.5.5.2) is that IPv4 address.
-            i = 0
-            while i < 10 and r[i] == 0:
-                i += 1
-            if i == 10 and r[10] == 255 and r[11] == 255:
-                family = 4
-                i = 0
-                while i < 4:
-                    r[i] = r[12 + i]
-                    r[18 + i] = r[30 + i]
-                    i += 1
-        size = 4 if family == 4 else 16
-        i = 0
-        while i < size and r[i] == 0:
-            i += 1
-        wildcard = i == size
-        loopback = r[0] == 127 if family == 4 else i == 15 and r[15] == 1
-        if loopback and not int(s[5]):
-            continue
-        slot = 255
-        if not (wildcard and listening):
-            a = int(s[10])
-            tried = 0
-            count = int(s[6])
-            found = 0
-            while tried < count and not found:
-                if a >= count:
-                    a = 0
-                at = a * 18
-                if known[at + 1] == family:
-                    i = 0
-                    while i < size and known[at + 2 + i] == r[i]:
-                        i += 1
-                    if i == size:
-                        found = 1
-                        slot = int(known[at])
-                        s[10] = a
-                a += 1
-                tried += 1
-            if not found:
-                s[0] = line
-                s[9] = family
-                return 2
-            if slot == 254:
-                continue
-        if listening:
-            s[0] = pos
-            s[8] = int(r[16]) << 8 | int(r[17])
-            s[9] = slot
-            return 1
-        total = int(t[0])
-        room = int(t[1])
-        t[0] = total + 1
-        if total >= room:
-            # Reservoir: the n-th connection takes a place with probability room/n.
-            x = int(t[2])
-            y = int(t[3])
-            x = 16275 * (x & 0xFFFF) + (x >> 16)
-            y = 15963 * (y & 0xFFFF) + (y >> 16)
-            t[2] = x
-            t[3] = y
-            total = ((x & 0x3FFF) << 16 | (y & 0xFFFF)) % (total + 1)
-            if total >= room:
-                continue
-        at = total * 22
-        out[at] = slot
-        out[at + 1] = family
-        out[at + 2] = r[16]
-        out[at + 3] = r[17]
-        out[at + 4] = r[34]
-        out[at + 5] = r[35]
-        i = 0
-        while i < 16:
-            out[at + 6 + i] = r[18 + i]
-            i += 1
+        event = int(judge(raw, 4 if digits == 8 else 6, 1 if listening else 0, st, addresses, records, table))
+        if event:
+            s[0] = line if event == 2 else pos
+            return event
     s[0] = pos
     return 0

@@ -1,0 +1,197 @@
+"""TCP sockets from sock_diag(7), with a kernel that does what the real one may do."""
+
+import sys
+from array import array
+from check import equal
+from fakeproc import ip
+from linkpulse.collect import diag
+from linkpulse.collect.addresses import ORDER, Addresses
+from linkpulse.collect.lines import File, Lines
+from linkpulse.collect.wanted import Wanted
+from linkpulse.sample import RECORD, SocketTable
+
+ESTABLISHED, CLOSE_WAIT, LISTEN = 1, 8, 10
+
+
+def u(width, n):
+    raw = bytes([n >> 8 * i & 255 for i in range(width)])
+    return raw if sys.byteorder == "little" else bytes(reversed(list(raw)))
+
+
+def message(kind, body):
+    return u(4, 16 + len(body)) + u(2, kind) + u(2, 2) + u(4, 1) + u(4, 0) + body
+
+
+def tcp(state, local, local_port, remote="0.0.0.0", remote_port=0, more=8):
+    """One socket as (family, state, message); `more` bytes of attributes."""
+    family = 10 if ":" in local else 2
+    ends = bytes([local_port >> 8, local_port & 255, remote_port >> 8, remote_port & 255])
+    addresses = b"".join([ip(a) + bytes(16 - len(ip(a))) for a in (local, remote)])
+    return family, state, message(20, bytes([family, state, 0, 0]) + ends + addresses + bytes(32) + bytes(more))
+
+
+class Kernel:
+    """Answers dumps as netlink does: datagrams that a read fills, one behind the other, the last one cut."""
+
+    def __init__(self, sockets, room=None):
+        self.sockets = sockets
+        self.room = room  # bytes of a datagram; the reader's buffer without
+        self.dumps = 0
+        self._queue = []
+        self._largest = 3720
+
+    def write(self, request):
+        family = request[16]
+        states = request[20] | request[21] << 8 if ORDER else request[23] | request[22] << 8
+        self.dumps += 1
+        self._rows = [m for f, state, m in self.sockets if f == family and states >> state & 1]
+        self._queue = None
+
+    def readinto(self, view):
+        self._largest = max(self._largest, len(view))
+        if self._queue is None:
+            self._queue = []
+            datagram = b""
+            for row in self._rows:
+                if len(datagram) + len(row) > (self.room or self._largest):
+                    self._queue.append(datagram)
+                    datagram = b""
+                datagram += row
+            if datagram:
+                self._queue.append(datagram)
+            self._queue.append(message(3, bytes(4)))
+        at = 0
+        while self._queue and at < len(view):
+            datagram = self._queue.pop(0)[: len(view) - at]
+            view[at : at + len(datagram)] = datagram
+            at += len(datagram)
+        return at or None
+
+
+class Stat(File):
+    """A file of /proc/net/sockstat that says `n`, or is not there."""
+
+    def __init__(self, name, n):
+        super().__init__(name)
+        self._text = b"sockets: used 9\n%s: inuse %d orphan 0\nUDP: inuse 4\n" % (name, n)
+
+    def rewind(self):
+        self._at = 0
+        return self
+
+    def readinto(self, view):
+        n = min(len(view), len(self._text) - self._at)
+        view[:n] = self._text[self._at : self._at + n]
+        self._at += n
+        return n
+
+
+class Reading:
+    """One reading of `sockets`: whole, the table, what was asked."""
+
+    def __init__(self, sockets, inuse=None, room=None, connections=50, again=0):
+        n4 = len([s for s in sockets if s[0] == 2])
+        counts = (n4, len(sockets) - n4) if inuse is None else inuse
+        kept = diag._connect
+        self.kernel = Kernel(sockets, room)
+        diag._connect = lambda: self.kernel
+        try:
+            d = diag.Diag(lambda name: Stat(b"TCP6" if "6" in name else b"TCP", counts["6" in name]))
+            a = Addresses(lambda name: File("/no/" + name), False, Wanted(True))
+            state = array("i", (0,) * 13)
+            state[2], state[3], state[4], state[5] = LISTEN, ESTABLISHED, ORDER, 1
+            for _ in range(1 + again):
+                self.table = SocketTable(connections)
+                self.table.begin()
+                a.count = 0
+                a._names = self.table.names
+                self.whole = d.tcp(state, bytearray(36), a, self.table, Lines())
+        finally:
+            diag._connect = kept
+
+    def ports(self):
+        table = self.table.tcp_ports
+        return [table.port(i) for i in range(table.kept)]
+
+
+def many(n, family=4, more=8):
+    local, remote = ("192.0.2.1", "192.0.2.%d") if family == 4 else ("2001:db8::1", "2001:db8::%x")
+    return [tcp(ESTABLISHED, local, 1000 + i, remote % (i % 250 + 2), 443, more) for i in range(n)]
+
+
+def test_no_sockets():
+    r = Reading([])
+    equal((r.whole, r.table.connections, r.ports()), (True, 0, []))
+
+
+def test_listeners_and_connections_of_both_families():
+    r = Reading(
+        [
+            tcp(LISTEN, "0.0.0.0", 22),
+            tcp(LISTEN, "::", 80, "::", 0, 16),
+            tcp(CLOSE_WAIT, "192.0.2.1", 9, "192.0.2.2", 9),
+        ]
+        + many(2)
+        + many(1, 6)
+        + [tcp(ESTABLISHED, "::ffff:c000:201", 22, "::ffff:c000:209", 5555)]
+    )
+    equal((r.whole, r.table.connections, r.ports()), (True, 4, [22, 80]))
+    families = sorted([r.table.records[i * RECORD + 1] for i in range(4)])
+    equal(families, [4, 4, 4, 6])  # the mapped one is IPv4
+
+
+def test_any_number_of_sockets_over_any_number_of_datagrams():
+    for n in (1, 36, 37, 38, 41, 42, 43, 100, 500):
+        for family in (4, 6):
+            r = Reading(many(n, family))
+            equal((n, r.whole, r.table.connections), (n, True, n))
+
+
+def test_sizes_of_records_that_are_learned():
+    for more in (0, 4, 8, 12, 36):
+        r = Reading(many(100, 4, more) + many(100, 6, more), again=2)
+        equal((more, r.whole, r.table.connections), (more, True, 200))
+        assert r.kernel.dumps <= 1 + 8 + 2 * 6, (
+            r.kernel.dumps
+        )  # learned once: then four dumps a reading, empty ones two
+
+
+def test_datagrams_smaller_than_the_buffer_lose_nothing_silently():
+    # The trap: a read goes on into the next datagram and cuts it, here exactly between two records.
+    for room in range(97, 4096, 97):
+        r = Reading(many(120), room=room)
+        assert not r.whole or r.table.connections == 120, room
+
+
+def test_records_of_two_sizes_are_not_trusted():
+    equal(Reading(many(50) + many(50, 4, 16)).whole, False)
+
+
+def test_a_number_that_is_not_the_kernels_is_not_trusted():
+    for inuse in ((9, 0), (11, 0), (10, 1)):
+        equal(Reading(many(10), inuse).whole, False)
+
+
+def test_more_ports_than_the_table_has_are_left_to_the_other_reader():
+    equal(Reading([tcp(LISTEN, "0.0.0.0", 1000 + i) for i in range(129)]).whole, False)
+    equal(Reading([tcp(LISTEN, "0.0.0.0", 1000 + i) for i in range(128)]).whole, True)
+
+
+def test_a_refusal_and_bytes_that_are_no_message():
+    refusal = (2, ESTABLISHED, message(2, u(4, 0xFFFFFFFF) + bytes(16)))
+    for spoiled in (refusal, (2, ESTABLISHED, b"\xff" * 96), (2, ESTABLISHED, bytes(96)), (2, ESTABLISHED, b"abc")):
+        equal(Reading([spoiled], (1, 0)).whole, False)
+
+
+def test_a_kernel_without_sock_diag():
+    kept = diag._connect
+
+    def refuse():
+        raise OSError(93)
+
+    diag._connect = refuse
+    try:
+        d = diag.Diag(lambda name: Stat(b"TCP", 0))
+        equal(d.tcp(array("i", (0,) * 13), bytearray(36), None, None, None), False)
+    finally:
+        diag._connect = kept
