@@ -1,0 +1,198 @@
+"""An agent that a test leads step by step: a line of Python on standard input, a line of JSON on standard output.
+
+The agent and all that schedules run on virtual time, which only moves when a test says so; the link keeps real time,
+with a deadline of `TIMEOUT` ms, so that a deadline is waited for in earnest and yet soon over. Arguments: a file with
+settings.
+"""
+
+import gc
+
+gc.threshold(4096)
+
+import json
+import os
+import select
+import sys
+import time as real
+
+TIMEOUT = 250
+PATIENCE = 20  # ms, the longest single wait for a message
+
+
+class Clock:
+    """Stands where a module has its `time`."""
+
+    def __init__(self):
+        self.now = 1000000
+        self.base = int(real.time())
+        self.gmtime = real.gmtime
+        self.ticks_add = real.ticks_add
+        self.ticks_diff = real.ticks_diff
+
+    def ticks_ms(self):
+        return self.now
+
+    def sleep_ms(self, ms):
+        self.now += ms
+
+    def time(self):
+        return self.base + (self.now - 1000000) // 1000
+
+
+clock = Clock()
+
+import linkpulse.agent
+import linkpulse.clock
+import linkpulse.link
+import linkpulse.schedule
+import linkpulse.session
+from linkpulse.settings import Settings
+
+for module in (linkpulse.agent, linkpulse.clock, linkpulse.schedule, linkpulse.session):
+    module.time = clock
+
+agent = None
+failure = None  # class, text and wait of the last one
+
+
+def make(**changes):
+    """A new agent, as after a restart of the process."""
+    global agent
+    with open(sys.argv[1]) as f:
+        values = json.load(f)
+    values.update(changes)
+    agent = linkpulse.agent.Agent(Settings(values))
+    session = agent._session
+    session._timeout = TIMEOUT
+    patient = session.wait
+    session.wait = lambda ms: patient(min(ms, PATIENCE))
+    inner = agent._failed
+
+    def failed(error):
+        global failure
+        wait = inner(error)
+        failure = [type(error).__name__, str(error), wait]
+        return wait
+
+    agent._failed = failed
+
+
+def open_tables():
+    """The collector's files are open from here on."""
+    collector = agent.reporter._collector
+    collector._dev.rewind()
+    collector.sockets(agent.reporter._sockets)
+    gc.collect()
+
+
+def advance(ms):
+    clock.now += ms
+
+
+def due():
+    """Virtual time goes on to where the next report is due."""
+    clock.now = max(clock.now, agent._schedule.due)
+
+
+def told(wait):
+    s = agent._status.values
+    return {
+        "wait": wait,
+        "failure": failure,
+        "outcome": s["outcome"],
+        "last_error": s["last_error"],
+        "connected": agent._session.connected(),
+        "waiting": agent._waiting,
+        "now": clock.now,
+    }
+
+
+def step():
+    """One step of the agent."""
+    global failure
+    failure = None
+    return told(agent.step())
+
+
+def wait(ms=400):
+    """What the agent does between steps, in real time: until the outcome is known, or `ms` are over."""
+    global failure
+    failure = None
+    end = real.ticks_add(real.ticks_ms(), ms)
+    outcomes = total()
+    while agent._session.connected() and outcomes == total() and real.ticks_diff(end, real.ticks_ms()) > 0:
+        agent._pause(PATIENCE)
+    return told(None)
+
+
+def total():
+    s = agent._status.values
+    return s["accepted"] + s["rejected"] + s["unknown"] + s["errors"]
+
+
+def cycle(ms=400):
+    """A report when it is due, and the wait for its answer."""
+    due()
+    result = step()
+    if agent._waiting and failure is None:
+        result = wait(ms)
+    return result
+
+
+def cancelled(wanted):
+    """Runs the agent as a task, until the report is acknowledged or (`wanted`) accepted, and cancels it."""
+    import asyncio
+
+    async def main():
+        task = asyncio.create_task(agent.run_async())
+        while not (agent._status.values["accepted"] if wanted else agent._waiting):
+            await asyncio.sleep_ms(5)
+        await asyncio.sleep_ms(5)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError as e:
+            return type(e).__name__
+
+    due()
+    return asyncio.run(main()), agent._status.values["outcome"]
+
+
+def fill():
+    """Sends until the broker's window and all buffers are full."""
+    write = agent._session._link._tls.write
+    for block in (bytes(16384), b"1"):
+        while write(block):
+            pass
+
+
+def heap():
+    gc.collect()
+    return gc.mem_alloc()
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def main():
+    make()
+    lines = select.poll()
+    lines.register(sys.stdin, select.POLLIN)
+    print(json.dumps({"value": "ready"}))
+    while True:
+        line = sys.stdin.readline()
+        if not line:
+            break
+        try:
+            try:
+                answer = {"value": eval(line, globals())}
+            except SyntaxError:
+                exec(line, globals())
+                answer = {"value": None}
+        except Exception as e:
+            answer = {"raised": [type(e).__name__, str(e)]}
+        print(json.dumps(answer))
+
+
+main()
