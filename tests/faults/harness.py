@@ -1,4 +1,4 @@
-"""The host's side of the fault tests: the device's process, its proc root, and what must be true whatever goes wrong."""
+"""The host's side of the fault tests: the device's process, its proc root, and what is true whatever goes wrong."""
 
 import json
 import os
@@ -10,18 +10,18 @@ from linkpulse_tools import mpy, paths
 from tests.faults.packets import PUBLISH
 from tests.faults.scripted import Broker, server_context
 
-SCRIPTS = paths.ROOT / "tests" / "faults"
+SCRIPTS = paths.ROOT / "tests" / "faults" / "device"
 FLOOR = 1000  # ms between two tries, at least
 WAIT = 10.0
-TIMEOUT = 0.25  # seconds, the device's deadline as device_agent.py has it
-DEV = """Inter-|   Receive                                                |  Transmit
- face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+TIMEOUT = 0.25  # seconds, the device's deadline as device/stepped.py has it
+DEV = """Inter-|   Receive                       |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier
     lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0
   eth0: {0} {1} 0 0 0 0 0 0 {2} {3} 0 0 0 0 0 0
 """
 TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 ROW = "   0: {} {} {} 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0"
-UDP = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops"
+UDP = f" {TCP} ref pointer drops"
 
 
 class DeviceError(Exception):
@@ -112,8 +112,8 @@ class ProcRoot:
 
 
 class Ledger:
-    """What must be true of all reports together: one id, one content; ids increase; each difference is all that happened
-    since the last report that was accepted."""
+    """What must be true of all reports together: one id, one content; ids increase; each difference is all that
+    happened since the last report that was accepted."""
 
     def __init__(self, root):
         self._root = root
@@ -176,10 +176,10 @@ class World:
             "state": str(folder / "state"),
             **settings,
         }
-        file = folder / "settings.json"
-        file.write_text(json.dumps(self.settings))
+        self.file = folder / "settings.json"
+        self.file.write_text(json.dumps(self.settings))
         try:
-            self.device = Process(interpreter, vendor, "device_agent.py", file, heap=heap)
+            self.device = Process(interpreter, vendor, "stepped.py", self.file, heap=heap)
         except BaseException:
             self.broker.__exit__()
             raise

@@ -52,7 +52,7 @@ def server_context(server, client_ca=None, **versions):
 
 
 class Broker:
-    """Listens on 127.0.0.1:`port`. `packets` is every packet of every connection, in order; `connections` their peers."""
+    """Listens on 127.0.0.1:`port`. `packets` is every packet of every connection, `connections` their Peers."""
 
     def __init__(self, context, receive_buffer=None):
         self.context = context
@@ -100,10 +100,11 @@ class Peer:
     """The broker's end of one connection."""
 
     def __init__(self, broker, sock):
-        self._broker = broker
+        self.broker = broker
         self.sock = sock
         self.chunk = 65536  # how much one read takes from the wire
         self.wire = 0  # bytes read from the wire
+        self.plain = b""  # what TLS made of them
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = broker.context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
@@ -111,6 +112,8 @@ class Peer:
 
     def handshake(self):
         """TLS, to its end. An ssl.SSLError after the alert went out, Gone when the device gives up."""
+        # A network's delay: over loopback our part of the handshake could be there before the device looks for it.
+        select.select([], [], [], 0.002)
         while True:
             try:
                 self.tls.do_handshake()
@@ -132,6 +135,7 @@ class Peer:
                 if not part:
                     raise Gone
                 data += part
+                self.plain += part
             except ssl.SSLWantReadError:
                 self._take()
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
@@ -160,9 +164,13 @@ class Peer:
         packet = parse(head[0], self.read(length), time.monotonic(), head)
         packet.wire = self.wire - wire
         packet.peer = self
-        self._broker.saw(packet)
+        self.broker.saw(packet)
         assert kind is None or packet.kind == kind, f"a packet {packet}, expected one of kind 0x{kind:02x}"
         return packet
+
+    def expect_nothing(self, seconds=0.05):
+        """True when the device says nothing for so long."""
+        return not select.select([self.sock], [], [], seconds)[0]
 
     def closed(self):
         """Waits until the device has closed; the MQTT bytes that came before that. Fails if it does not close."""
@@ -267,7 +275,7 @@ class Peer:
 
     def _receive(self, n):
         data = self.sock.recv(n)
-        # The device's next small segment waits for this acknowledgement, and else the test does too (RFC 1122, 4.2.3.2).
+        # The device's next small segment waits for this acknowledgement (RFC 1122, 4.2.3.4).
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         self.wire += len(data)
         return data

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from tests.faults.packets import CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBACK, SUBSCRIBE, encode
 from tests.faults.harness import TIMEOUT, steady
+from tests.faults.packets import CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBACK, SUBSCRIBE, encode
 
 REFUSALS = {
     1: "does not speak MQTT 3.1.1",
