@@ -19,6 +19,9 @@ TAGS ?= short
 THING ?= linkpulse-demo
 BROKER ?= embedded
 MICROPYTHON ?=
+TARGET ?= unix
+BOARD ?= qemu-mps2
+HEAP ?=
 LOOPBACK ?=
 PROC ?= /proc
 export LINKPULSE_MICROPYTHON := $(MICROPYTHON)
@@ -27,7 +30,7 @@ export LINKPULSE_MICROPYTHON := $(MICROPYTHON)
 REPORT_FORMAT = $(if $(filter command line environment override,$(origin FORMAT)),$(FORMAT),json)
 REPORT_TAGS = $(if $(filter command line environment override,$(origin TAGS)),$(TAGS),long)
 
-.PHONY: help setup run report test lint size bench lock clean
+.PHONY: help setup run report firmware qemu test lint size bench lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,13 +38,20 @@ help: ## list the targets
 setup: build/.run ## make the virtual environment that run, report and size need
 	@echo "ready: $(VENV)" >&2
 
-run: build/.run ## report this machine to a broker here until Ctrl-C: COUNT= INTERVAL= FORMAT= TAGS= THING= BROKER= MICROPYTHON= LOOPBACK=1
+run: build/.run ## report this machine to a broker here until Ctrl-C: TARGET=qemu COUNT= INTERVAL= FORMAT= TAGS= THING= BROKER= MICROPYTHON= LOOPBACK=1
 	@$(TOOLS) run $(if $(COUNT),--count '$(COUNT)') --interval '$(INTERVAL)' --format '$(FORMAT)' --tags '$(TAGS)' \
-	  --thing '$(THING)' --broker '$(BROKER)' $(if $(filter-out 0,$(LOOPBACK)),--loopback)
+	  --thing '$(THING)' --broker '$(BROKER)' --target '$(TARGET)' $(if $(HEAP),--heap '$(HEAP)') \
+	  $(if $(filter-out 0,$(LOOPBACK)),--loopback)
 
 report: build/.run ## print one report of this machine, nothing else: FORMAT= TAGS= PROC= LOOPBACK=1
 	@$(TOOLS) report --format '$(REPORT_FORMAT)' --tags '$(REPORT_TAGS)' --thing '$(THING)' --proc '$(PROC)' \
 	  $(if $(filter-out 0,$(LOOPBACK)),--loopback)
+
+firmware: build/.run ## build a board's firmware: BOARD=qemu-mps2 HEAP=65536
+	@$(TOOLS) firmware --board '$(BOARD)' $(if $(HEAP),--heap '$(HEAP)')
+
+qemu: build/.run ## start the board in QEMU, print its terminal, be its REPL: HEAP=
+	@$(TOOLS) qemu $(if $(HEAP),--heap '$(HEAP)')
 
 test: build/.test ## run all tests
 	@$(PY) tools/system_packages.py
@@ -54,8 +64,8 @@ lint: build/.test ## check style and format
 size: build/.run ## bytes of every device module as .mpy, against the budgets
 	@$(TOOLS) size
 
-bench: build/.bench ## side by side with AWS's Python agent
-	@PYTHONPATH=tools $(PY) -m tests.bench $(ARGS)
+bench: build/.bench ## side by side with AWS's Python agent; TARGET=qemu: what the agent takes on the board in QEMU
+	@PYTHONPATH=tools $(PY) -m tests.bench$(if $(filter qemu,$(TARGET)),.qemu) $(ARGS)
 
 lock: ## make requirements/*.txt again from pyproject.toml (PYTHON= the oldest supported one)
 	@PYTHON='$(PYTHON)' sh requirements/lock.sh

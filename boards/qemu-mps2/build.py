@@ -153,20 +153,23 @@ def mpy_cross(micropython: Path) -> Path:
     return build / "mpy-cross"
 
 
-def build(out: Path, heap: int, ipv6: bool, manifest: Path, modules: Path) -> Path:
-    """Make the firmware; its path."""
+def build(out: Path, heap: int, ipv6: bool, manifest: Path, modules: Path, like: Path | None = None) -> Path:
+    """Make the firmware; its path. `like` is where one was built that differs in what is frozen at the most."""
     install()
     micropython = sources()
     cross = mpy_cross(micropython)
-    options = f"IPV6={int(ipv6)} USER_C_MODULES={modules} FROZEN_MANIFEST={manifest}\n"
+    options = f"IPV6={int(ipv6)} USER_C_MODULES={modules}\n"
     kept = out / "options.txt"
     if kept.exists() and kept.read_text() != options:
         shutil.rmtree(out)  # make does not see that these changed
+    if like and not out.exists() and (like / "options.txt").read_text() == options:
+        shutil.copytree(like, out)
     out.mkdir(parents=True, exist_ok=True)
     kept.write_text(options)
     run(
         "make", "-C", HERE, f"-j{os.cpu_count()}", f"MPTOP={micropython}", f"BUILD={out}", f"HEAP={heap}",
-        *options.split(), f"MICROPY_MPYCROSS={cross}", f"MICROPY_MPYCROSS_DEPENDENCY={cross}", log=out / "log.txt",
+        *options.split(), f"FROZEN_MANIFEST={manifest}", f"MICROPY_MPYCROSS={cross}",
+        f"MICROPY_MPYCROSS_DEPENDENCY={cross}", log=out / "log.txt",
     )  # fmt: skip
     return out / "firmware.elf"
 

@@ -1,13 +1,15 @@
 """The `linkpulse` command. Exit codes: 0 done, 1 not done and why on standard error, 2 wrong usage, 130 Ctrl-C."""
 
+import functools
 import re
 import signal
+import subprocess
 import sys
 
 import click
 from rich.console import Console
 
-from linkpulse_tools import __version__, once, paths, size
+from linkpulse_tools import __version__, firmware, once, paths, size
 from linkpulse_tools.errors import ToolError
 from linkpulse_tools.run import Options, run
 
@@ -49,6 +51,10 @@ def commands() -> None:
 @click.option("--broker", type=click.Choice(["embedded", "mosquitto"]), default="embedded", show_default=True)
 @click.option("--limit", type=click.FloatRange(min=0), help="Seconds under which the service throttles.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a report.")
+@click.option("--target", type=click.Choice(["unix", "qemu"]), default="unix", show_default=True)
+@click.option(
+    "--heap", type=click.IntRange(16384, 1048576), help="Bytes of heap of the board in QEMU.  [default: 65536]"
+)
 @_common("cbor", "short")
 def run_command(**options) -> None:
     """Report this machine to a broker on this machine, and show each report with its response."""
@@ -61,6 +67,34 @@ def run_command(**options) -> None:
 def report_command(micropython, **settings) -> None:
     """Print one report of this machine to standard output, and nothing else."""
     sys.stdout.buffer.write(once.report(settings, micropython))
+
+
+@commands.command("firmware")
+@click.option("--board", type=click.Choice(["qemu-mps2"]), default="qemu-mps2", show_default=True)
+@click.option("--heap", type=click.IntRange(16384, 1048576), default=firmware.HEAP, show_default=True)
+def firmware_command(board: str, heap: int) -> None:
+    """Build the firmware of a board, plain and with the agent frozen in, where something in it changed."""
+    progress = functools.partial(click.echo, err=True)
+    for kind in firmware.FOLDERS:
+        click.echo(f"{kind}: {firmware.ensure(kind, heap, progress)}")
+
+
+@commands.command("qemu")
+@click.option("--heap", type=click.IntRange(16384, 1048576), help="Bytes of heap.  [default: 65536]")
+@click.option("--forward", multiple=True, metavar="HERE:THERE", help="127.0.0.1:HERE is the board's port THERE.")
+def qemu_command(heap: int | None, forward: tuple) -> None:
+    """Start the board in QEMU, print its terminal, and be its REPL until Ctrl-]; without a terminal, until Ctrl-C."""
+    elf = firmware.ensure("agent", progress=functools.partial(click.echo, err=True))
+    qemu = firmware.qemu()
+    try:
+        with qemu.Machine(elf, heap, dict(pair.split(":") for pair in forward)) as machine:
+            click.echo(machine.terminal)
+            if sys.stdin.isatty():
+                subprocess.run([sys.executable, "-m", "mpremote", "connect", machine.terminal, "resume", "repl"])
+            else:
+                machine.wait()
+    except qemu.QemuError as error:
+        raise ToolError(str(error)) from error
 
 
 @commands.command("size")

@@ -1,13 +1,15 @@
 """`linkpulse run`: broker, service and device together, until enough reports are accepted."""
 
 import contextlib
+import json
 import queue
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
-from linkpulse_tools import broker, certs, device, display, interpreter, paths, umqtt
+from linkpulse_tools import board, broker, certs, device, display, firmware, interpreter, paths, umqtt
 from linkpulse_tools.errors import ToolError
 from linkpulse_tools.responder import Responder
 from linkpulse_tools.service import Service
@@ -18,7 +20,8 @@ SERVER_NAME = "localhost"
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. `count` None: until Ctrl-C. `limit` None: a little under the interval."""
+    """What the command line says. `count` None: until Ctrl-C. `limit` None: a little under the interval. `heap`: bytes
+    of the board in QEMU."""
 
     count: int | None = None
     interval: int = 5
@@ -30,6 +33,8 @@ class Options:
     loopback: bool = False
     limit: float | None = None
     as_json: bool = False
+    target: str = "unix"
+    heap: int | None = None
 
     @property
     def patience(self) -> float:
@@ -46,25 +51,60 @@ def run(options: Options, console: Console, progress: Console) -> None:
     script = paths.FIRMWARE / "main.py"
     if not script.exists():
         raise ToolError(f"{script} is missing: run this in a checkout of linkpulse")
-    runtime = interpreter.find(options.micropython)
-    umqtt.ensure(paths.VENDOR)
+    target = TARGETS[options.target](options, script, progress)
     bundle = certs.ensure(paths.CERTS, options.thing)
-    env = device.environment(runtime)
     events: queue.Queue = queue.Queue()
     with contextlib.ExitStack() as stack:
         where = stack.enter_context(make_broker(options.broker, bundle))
         service = Service(options.service_limit, lambda outcome: events.put(("outcome", outcome)))
         stack.enter_context(Responder(where.host, where.port, bundle, service))
-        path = device.write_settings(paths.RUN / "settings.json", settings(options, where, bundle))
         progress.print(
-            f"{options.broker} broker on port {where.port}, MicroPython {'.'.join(map(str, runtime.version))}, "
+            f"{options.broker} broker on port {where.port}, MicroPython {target.version}, "
             f"thing {options.thing}, a report every {options.interval} s",
             style="dim",
             soft_wrap=True,
         )
-        process = device.Device(runtime.command(script, str(path)), env, paths.RUN / "device.log", events)
-        stack.enter_context(process)
+        process = stack.enter_context(target.start(settings(options, where, bundle), events))
         watch(options, events, process, console)
+
+
+class Unix:
+    """The device code as a process of this machine."""
+
+    def __init__(self, options: Options, script, progress):
+        self._runtime, self._script = interpreter.find(options.micropython), script
+        self.version = ".".join(map(str, self._runtime.version))
+        umqtt.ensure(paths.VENDOR)
+        self._env = device.environment(self._runtime)
+
+    def start(self, values: dict, events: queue.Queue):
+        path = device.write_settings(paths.RUN / "settings.json", values)
+        command = self._runtime.command(self._script, str(path))
+        return device.Device(command, self._env, paths.RUN / "device.log", events)
+
+
+class Qemu:
+    """The firmware with the agent frozen in, on the board in QEMU; settings and keys are copied to its RAM disk."""
+
+    def __init__(self, options: Options, script, progress):
+        self._elf = firmware.ensure("agent", progress=lambda text: progress.print(text, style="dim"))
+        self._script, self._heap = script, options.heap
+        self.version = f"on a Cortex-M3 with lwIP in QEMU, {options.heap or firmware.HEAP} bytes of heap"
+
+    @contextlib.contextmanager
+    def start(self, values: dict, events: queue.Queue):
+        named = {name: values[name] for name in ("ca", "cert", "key")}
+        values = {**values, "host": board.HOST, "state": "linkpulse.state", **{name: f"{name}.der" for name in named}}
+        with board.Board(self._elf, self._heap) as running:
+            for name, path in named.items():
+                running.put(f"{name}.der", Path(path))
+            running.put("settings.json", json.dumps(values).encode())
+            running.put("main.py", self._script)
+            with board.Script(running, paths.RUN / "device.log", events) as script:
+                yield script
+
+
+TARGETS = {"unix": Unix, "qemu": Qemu}
 
 
 def make_broker(kind: str, bundle: certs.Bundle):
