@@ -159,7 +159,7 @@ def wrap_quiet(proc, before):
 
     broker.packet = watched
     one = doubles.agent(clock, broker, proc, interval=14400)
-    doubles.run(one, clock, 5 * 14400000)
+    doubles.run(one, clock, 4 * 14400000)
     return {"pings": pings, "connects": broker.connects, "accepted": one.status()["accepted"]}
 
 

@@ -2,10 +2,10 @@
 
 import gc
 import json
+import sys
 import micropython
 import doubles
-import fakeproc
-from doubles import Broker, Link, Proc, Time
+from doubles import Broker, Proc, Time
 from fakeproc import ESTABLISHED, TCP, TCP6, UDP, row, table, udp
 
 BLOCK = 32  # bytes of a block of the heap: four words
@@ -79,98 +79,114 @@ class Told:
         self.changed = True
 
 
-def starved(proc, state, format, tags):
-    """Every number of free blocks for a whole cycle, from none to enough, each followed by one with memory.
+class Starved:
+    """An agent whose memory runs out at a chosen block, and what its reports must say afterwards.
 
     `state`: "warm", connected after many reports; "lost", the connection too is to be made; "first", right after the
-    start; "grown", with an interface and a connection that the cycle sees for the first time.
+    start; "grown", with an interface that the cycle sees for the first time.
     """
-    clock = doubles.install(Time())
-    p = Proc(proc, **tables())
-    broker = Broker(cbor=format == "cbor")
-    told = Told()
-    ballast = Ballast()
-    more = (("eth1", 7, 7, 7, 7),) if state == "grown" else ()
 
-    def start():
-        clock.now += 1000000
-        Link.broker = broker
-        return doubles.agent(clock, broker, proc, format=format, tags=tags, timeout=5)
+    def __init__(self, proc, state, format, tags):
+        self.clock = doubles.install(Time())
+        self.proc = Proc(proc, **tables())
+        self.broker = Broker(cbor=format == "cbor")
+        self.told = Told()
+        self.ballast = Ballast()
+        self.state = state
+        self.options = {"format": format, "tags": tags, "timeout": 5}
+        self.one = self.start()
+        self.counted = self.base = 1000
+        self.proc.traffic(self.counted)
+        self.cycle()
+        assert self.accepted() == 1, self.one._status.values
+        self.expected = picture(self.broker.report)[0]
 
-    one = start()
-    p.traffic(1000)
-    cycle(one, clock, told)
-    assert one._status.values["accepted"] == 1, one._status.values
-    expected = picture(broker.report)[0]
-    base = counted = 1000
-    made = errors = grown = 0
-    open_files = doubles.descriptors()
-    blocks = 0
-    while True:
-        assert blocks < LIMIT, "a cycle needs more than %d blocks" % LIMIT
-        counted += 1000
-        fresh = state in ("first", "grown")
-        if fresh:
-            one._session.close()
-            one = start()
-            if state == "grown":
-                p.traffic(counted)
-                assert cycle(one, clock, told)
-                base = counted
-                counted += 1000
-        elif state == "lost":
-            one._session.close()
-        p.traffic(counted, *more)
-        values = one._status.values
-        before = values["accepted"]
-        reports = broker.reports
-        # The cycle under test.
-        gc.collect()
-        ballast.leave(blocks)
+    def start(self):
+        self.clock.now += 1000000
+        return doubles.agent(self.clock, self.broker, self.proc.root, **self.options)
+
+    def cycle(self):
+        return cycle(self.one, self.clock, self.told)
+
+    def accepted(self):
+        return self.one._status.values["accepted"]
+
+    def prepare(self):
+        """Brings the agent to where the cycle under test begins, with 1000 more bytes counted."""
+        self.counted += 1000
+        more = ()
+        if self.state == "lost":
+            self.one._session.close()
+        elif self.state != "warm":
+            self.one._session.close()
+            self.one = self.start()
+        if self.state == "grown":
+            self.proc.traffic(self.counted)
+            assert self.cycle()
+            self.base = self.counted
+            self.counted += 1000
+            more = (("eth1", 7, 7, 7, 7),)
+        self.more = more
+        self.proc.traffic(self.counted, *more)
+
+    def starve(self, blocks):
+        """The cycle with so many blocks: True when it succeeded. Nothing may come out of the agent."""
+        before = self.accepted()
         failed = None
+        gc.collect()
+        self.ballast.leave(blocks)
         try:
-            cycle(one, clock, told)
+            self.cycle()
         except Exception as e:
             failed = e
-        ballast.free()
+        self.ballast.free()
         if failed is not None:
-            import sys
-
             sys.print_exception(failed)
             raise AssertionError("with %d blocks %s came out of the agent" % (blocks, type(failed).__name__))
-        succeeded = values["accepted"] > before
-        if not succeeded:
-            errors += 1
-            assert values["outcome"] in ("error", "unknown"), values
-        bases = [counted] if succeeded else [base, counted] if broker.reports > reports else [base]
-        if fresh and not succeeded:
-            bases.append(None)  # the report that must not have the block may be still to come
-            if state == "first":
-                bases += [counted, counted + 1000]
-        # Afterwards all is well again.
-        counted += 1000
-        p.traffic(counted, *more)
-        for _ in range(4):
-            before = values["accepted"]
-            assert cycle(one, clock, told), "with %d blocks the agent stands still" % blocks
-            if values["accepted"] > before:
-                break
-        assert values["accepted"] > before, values
-        made += 1
-        body, numbers = picture(broker.report)
-        assert body == expected, "with %d blocks the report became %s" % (blocks, body)
-        if numbers is None:
-            assert None in bases, "with %d blocks the differences are gone" % blocks
-        else:
-            known = [(counted - b, counted - b, 2 * (counted - b), 3 * (counted - b)) for b in bases if b is not None]
-            assert numbers in known, "with %d blocks %s is none of %s" % (blocks, numbers, known)
-        base = counted
-        if doubles.descriptors() > open_files:
-            grown += 1
+        values = self.one._status.values
+        assert values["accepted"] > before or values["outcome"] in ("error", "unknown"), values
+        return values["accepted"] > before
+
+    def bases(self, succeeded, sent):
+        """What the next report may count from; None for a report that has no differences."""
         if succeeded:
-            break
-        blocks += 1
-    return {"blocks": blocks, "bytes": blocks * BLOCK, "failed": errors, "sane after": made, "files": grown}
+            return [self.counted]
+        # The service may have accepted a report whose answer found no memory.
+        bases = [self.base, self.counted] if sent else [self.base]
+        if self.state == "first":
+            bases += [None, self.counted, self.counted + 1000]
+        return bases
+
+    def recover(self, blocks, bases):
+        """With memory again all must be well: a whole report, with the right differences."""
+        self.counted += 1000
+        self.proc.traffic(self.counted, *self.more)
+        before = self.accepted()
+        for _ in range(4):
+            assert self.cycle(), "with %d blocks the agent stands still" % blocks
+            if self.accepted() > before:
+                break
+        assert self.accepted() > before, self.one._status.values
+        body, numbers = picture(self.broker.report)
+        assert body == self.expected, "with %d blocks the report became %s" % (blocks, body)
+        known = [None if b is None else tuple([n * (self.counted - b) for n in (1, 1, 2, 3)]) for b in bases]
+        assert numbers in known, "with %d blocks %s is none of %s" % (blocks, numbers, known)
+        self.base = self.counted
+
+
+def starved(proc, state, format, tags):
+    """Every number of free blocks for a whole cycle, from none to enough, each followed by a cycle with memory."""
+    s = Starved(proc, state, format, tags)
+    files = doubles.descriptors()
+    for blocks in range(LIMIT):
+        s.prepare()
+        reports = s.broker.reports
+        succeeded = s.starve(blocks)
+        s.recover(blocks, s.bases(succeeded, s.broker.reports > reports))
+        assert doubles.descriptors() <= files, "with %d blocks a file was left open" % blocks
+        if succeeded:
+            return {"blocks": blocks, "bytes": blocks * BLOCK}
+    raise AssertionError("a cycle needs more than %d blocks" % LIMIT)
 
 
 def locked(proc, connections, format, tags, size):
