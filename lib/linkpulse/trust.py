@@ -14,7 +14,10 @@ _REASONS = (
 )
 _MAX_FILE = const(16384)
 _FATAL_ALERT = -0x7780  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
-_BAD_CERTIFICATE = -0x7A00  # MBEDTLS_ERR_SSL_BAD_CERTIFICATE
+_FAILURES = {
+    -0x7A00: "the server's certificate is not one for a server: give the broker one with that key usage",
+    -0x6E80: "the broker speaks an older TLS than 1.2: let it speak 1.2",
+}
 
 
 def context(ca, cert, key):
@@ -89,8 +92,8 @@ def explain(error, judged):
     code = error.args[0] if error.args else 0
     if code == _FATAL_ALERT or (judged and abs(code) in (32, 104)):
         return AuthError("the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?")
-    if code == _BAD_CERTIFICATE:
-        return TLSError("the server's certificate is not one for a server: give the broker one with that key usage")
+    if code in _FAILURES:
+        return TLSError(_FAILURES[code])
     if code < -255:
         return TLSError("TLS failed (%s): is that port a TLS listener?" % text)
     return NetworkError("the connection is lost (error %s)" % text)
