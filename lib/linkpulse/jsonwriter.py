@@ -4,8 +4,10 @@ Maps and arrays announce their number of items, as in CBOR; commas, colons and c
 """
 
 import struct
-from microcbor import NoRoom, _FORMATS
+from linkpulse.errors import TooLarge
 
+# For struct to copy with: see microcbor.
+_FORMATS = tuple(["%ds" % n for n in range(25)])
 _HEX = b"0123456789abcdef"
 
 
@@ -29,9 +31,9 @@ class Writer:
         self._first = True
 
     def result(self):
-        """A memoryview of what was written, valid until the next write. Raises NoRoom if it did not fit."""
+        """A memoryview of what was written, valid until the next write. Raises TooLarge if it did not fit."""
         if self.size > self._room:
-            raise NoRoom(self.size, self._room)
+            raise TooLarge("%d bytes do not fit in a buffer of %d" % (self.size, self._room))
         return self._view[: self.size]
 
     def map(self, n):
@@ -83,7 +85,7 @@ class Writer:
         at = self._take(n)
         if at < 0:
             return
-        if n <= 32:
+        if n < len(_FORMATS):
             struct.pack_into(_FORMATS[n], self._buf, at, b)
             return
         for i in range(n):

@@ -6,10 +6,10 @@ from linkpulse.errors import TooLarge
 from linkpulse.rows import rows
 from linkpulse.names import NO_INTERFACE
 from linkpulse.sample import RECORD
-from linkpulse.tags import LONG, SHORT
+from linkpulse.tags import keys
 from micropython import const
 
-# Positions in tags.LONG and tags.SHORT.
+# Positions in tags.keys().
 _HEADER, _REPORT_ID, _VERSION, _METRICS, _TCP_CONNECTIONS, _ESTABLISHED = range(6)
 _CONNECTIONS, _REMOTE, _LOCAL_PORT, _LOCAL_INTERFACE, _TCP_PORTS, _UDP_PORTS = range(6, 12)
 _PORTS, _PORT, _INTERFACE, _TOTAL, _STATS, _BYTES_IN = range(12, 18)
@@ -39,7 +39,7 @@ class Report:
         self._writer = Writer(self._buf)
         self._template = Writer(bytearray(128))
         self._cbor = format == "cbor"
-        self._tags = SHORT if tag_set == "short" else LONG
+        self._tags = keys(tag_set)
         self._text = bytearray(48)
         self._state = array("i", (0, 0, 0))
         self._pieces = {}

@@ -1,13 +1,10 @@
 """What a broker answers to a report, read within bounds (docs/report.md, "Responses")."""
 
-import json
 from linkpulse.errors import ProtocolError
-from microcbor import INDEFINITE, MAP, TEXT, Malformed, Reader
 from micropython import const
 
 MAX_SIZE = const(1024)  # the service's answers have under 300 bytes
-_MAX_BRACKETS = const(16)
-_MAX_TEXT = const(200)
+MAX_TEXT = const(200)  # of what a rejection says
 
 
 class Response:
@@ -32,66 +29,15 @@ def parse(status, payload, cbor, expected):
     if len(payload) > MAX_SIZE:
         raise ProtocolError("a response of %d bytes: over %d" % (len(payload), MAX_SIZE))
     try:
-        fields = _from_cbor(payload, expected) if cbor else _from_json(payload, expected)
-    except (Malformed, ValueError, TypeError, RuntimeError) as e:
-        # UnicodeError is a ValueError. RuntimeError: the interpreter's own bound on nesting.
+        # A device reads one of the two formats.
+        if cbor:
+            from linkpulse.response_cbor import fields
+        else:
+            from linkpulse.response_json import fields
+        report_id, code, message = fields(payload, expected)
+    except (ValueError, TypeError, RuntimeError) as e:
+        # UnicodeError and microcbor.Malformed are ValueErrors. RuntimeError: the interpreter's own bound on nesting.
         raise ProtocolError("a response that cannot be read: %s" % e)
-    report_id, code, message = fields
     if status == "accepted":
         code = message = None
     return Response(status, report_id, code, message)
-
-
-def _from_json(payload, expected):
-    brackets = 0
-    for c in payload:
-        brackets += c == 0x7B or c == 0x5B
-    if brackets > _MAX_BRACKETS:
-        raise ValueError("too many levels")
-    body = json.loads(bytes(payload).decode())
-    if not isinstance(body, dict):
-        raise ValueError("not a map")
-    report_id = body.get("reportId")
-    if report_id is None and str(expected) in body:
-        report_id = expected
-    if report_id is not None and (not isinstance(report_id, int) or isinstance(report_id, bool)):
-        raise ValueError("reportId is not an integer")
-    details = body.get("statusDetails")
-    if not isinstance(details, dict):
-        details = {}
-    return report_id, _text(details.get("ErrorCode")), _text(details.get("ErrorMessage"))
-
-
-def _text(value):
-    return value[:_MAX_TEXT] if isinstance(value, str) else None
-
-
-def _from_cbor(payload, expected):
-    r = Reader(payload)
-    found = [None, None, None]
-    _map(r, found, expected, True)
-    return found
-
-
-def _map(r, found, expected, outer):
-    n = r.map()
-    while n and not (n == INDEFINITE and r.at_break()):
-        n -= n > 0
-        if r.peek() != TEXT:
-            r.skip()
-            r.skip()
-            continue
-        key = bytes(r.text())
-        if outer and key == b"reportId":
-            found[0] = r.int()
-        elif outer and found[0] is None and key == str(expected).encode():
-            found[0] = expected
-            r.skip()
-        elif outer and key == b"statusDetails" and r.peek() == MAP:
-            _map(r, found, expected, False)
-        elif not outer and key == b"ErrorCode" and r.peek() == TEXT:
-            found[1] = str(r.text(), "utf-8")[:_MAX_TEXT]
-        elif not outer and key == b"ErrorMessage" and r.peek() == TEXT:
-            found[2] = str(r.text(), "utf-8")[:_MAX_TEXT]
-        else:
-            r.skip()

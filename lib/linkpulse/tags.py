@@ -1,29 +1,13 @@
-"""The report's keys, long and short (report format: docs/report.md)."""
+"""The report's keys, long and short (report format: docs/report.md), in one order."""
 
 LONG = (
-    b"header",
-    b"report_id",
-    b"version",
-    b"metrics",
-    b"tcp_connections",
-    b"established_connections",
-    b"connections",
-    b"remote_addr",
-    b"local_port",
-    b"local_interface",
-    b"listening_tcp_ports",
-    b"listening_udp_ports",
-    b"ports",
-    b"port",
-    b"interface",
-    b"total",
-    b"network_stats",
-    b"bytes_in",
-    b"packets_in",
-    b"bytes_out",
-    b"packets_out",
+    b"header report_id version metrics tcp_connections established_connections connections remote_addr local_port "
+    b"local_interface listening_tcp_ports listening_udp_ports ports port interface total network_stats bytes_in "
+    b"packets_in bytes_out packets_out"
 )
-SHORT = (
-    b"hed", b"rid", b"v", b"met", b"tc", b"ec", b"cs", b"rad", b"lp", b"li", b"tp", b"up", b"pts", b"pt", b"if", b"t",
-    b"ns", b"bi", b"pi", b"bo", b"po",
-)  # fmt: skip
+SHORT = b"hed rid v met tc ec cs rad lp li tp up pts pt if t ns bi pi bo po"
+
+
+def keys(tag_set):
+    """The keys of "long" or "short" tags: made when they are wanted, since a device uses one of the two."""
+    return (LONG if tag_set == "long" else SHORT).split(b" ")

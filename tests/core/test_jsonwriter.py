@@ -3,7 +3,7 @@
 import json
 from check import DOUBLES, equal, raises
 from linkpulse.jsonwriter import Writer
-from microcbor import NoRoom
+from linkpulse.errors import TooLarge
 from microcbor import Writer as CborWriter
 
 
@@ -117,8 +117,8 @@ def test_without_a_buffer_it_counts():
     everything(counting)
     everything(whole)
     equal(counting.size, len(whole.result()))
-    e = raises(NoRoom, counting.result)
-    equal((e.needed, e.room), (counting.size, 0))
+    e = raises(TooLarge, counting.result)
+    equal(str(e), "%d bytes do not fit in a buffer of 0" % counting.size)
 
 
 def test_every_buffer_that_is_too_small_says_what_is_needed():
@@ -127,8 +127,8 @@ def test_every_buffer_that_is_too_small_says_what_is_needed():
     for room in range(counting.size):
         w = Writer(bytearray(room))
         everything(w)
-        e = raises(NoRoom, w.result)
-        equal((e.needed, e.room), (counting.size, room))
+        e = raises(TooLarge, w.result)
+        equal(str(e), "%d bytes do not fit in a buffer of %d" % (counting.size, room))
     w = Writer(bytearray(counting.size))
     everything(w)
     w.result()

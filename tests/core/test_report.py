@@ -8,8 +8,10 @@ from fakeproc import (
 from linkpulse.errors import TooLarge
 from linkpulse.report import Report
 from linkpulse.sample import Counters, SocketTable
-from linkpulse.tags import LONG, SHORT
+from linkpulse.tags import keys
 from microcbor import ARRAY, MAP, TEXT, Reader
+
+LONG, SHORT = keys("long"), keys("short")
 
 
 def item(r):

@@ -140,7 +140,7 @@ def test_rows_are_the_generic_writers_bytes():
         Writer = microcbor.Writer if cbor else jsonwriter.Writer
         for tag_set in ("short", "long"):
             report = Report("cbor" if cbor else "json", tag_set)
-            tag = tags.SHORT if tag_set == "short" else tags.LONG
+            tag = tags.keys(tag_set)
             for name in NAMES:
                 for port in PORTS:
                     pieces = report._pieces_for(name, port)
@@ -173,7 +173,7 @@ def test_rows_of_one_interface_go_on_to_the_next():
                 w = Writer(bytearray(400))
                 w.array(n)
                 for i in chosen[:run]:
-                    generic(w, tags.SHORT, "192.0.2.%d" % i, 1000 + i, b"eth0")
+                    generic(w, tags.keys("short"), "192.0.2.%d" % i, 1000 + i, b"eth0")
                 if not cbor and run == n:
                     w.size -= 1  # the array's own bracket
                 elif not cbor:
@@ -197,7 +197,7 @@ def test_rows_with_and_without_a_local_port_are_two_kinds():
         w.array(3)
         start = w.size
         for address, port in (("192.0.2.1", 0), ("192.0.2.2", 0), ("192.0.2.3", 1000)):
-            generic(w, tags.SHORT, address, port, b"eth0")
+            generic(w, tags.keys("short"), address, port, b"eth0")
         expected = bytes(w.result())[start:]
         equal(bytes(out[:at]), expected if cbor else expected[:-1])
 

@@ -14,9 +14,21 @@ MODULE_LIMIT = 3 * KB
 NATIVE_ARCH = "armv7m"
 
 # What an application with its own MQTT connection loads, besides a collector.
-REPORTS = ("__init__", "errors", "microcbor", "names", "report", "reporter", "response", "rows", "sample", "tags")
+REPORTS = (
+    "__init__",
+    "errors",
+    "microcbor",
+    "names",
+    "report",
+    "reporter",
+    "response",
+    "response_cbor",
+    "rows",
+    "sample",
+    "tags",
+)
 # What a board does not load: the other format, what only Linux has, detection.
-ELSEWHERE = ("jsonwriter", "baseline", "detect")
+ELSEWHERE = ("jsonwriter", "response_json", "baseline", "detect")
 # The collectors and what only they need, a platform each.
 COLLECTORS = "collect"
 LIMITS = {

@@ -3,6 +3,7 @@
 `proc` may be another root, such as /host_proc/1 for the namespace of a container's host: `proc`/net is what is read.
 """
 
+import gc
 import os
 from array import array
 from linkpulse.collect import scan
@@ -15,6 +16,7 @@ from micropython import const
 _TCP = const(10)  # TCP_LISTEN of include/net/tcp_states.h
 _UDP = const(7)  # TCP_CLOSE: a UDP socket that is not connected
 _ESTABLISHED = const(1)
+_ROOM = const(49152)
 _NONE = const(256)  # no row has this state, not even a malformed one
 # scan.rows, `st`
 _POS, _DIGITS, _LISTEN, _CONNECTED, _ORDER, _LOOPBACK, _KNOWN, _SKIPPED, _PORT, _SLOT, _HINT = range(11)
@@ -45,7 +47,7 @@ class Collector:
         own = _own_namespace(proc)
         self._addresses = Addresses(net, own, self._wanted)
         self._diag = None
-        if own:
+        if own and _roomy():
             from linkpulse.collect.diag import Diag
 
             self._diag = Diag(net)
@@ -165,6 +167,12 @@ class Collector:
             self._state[_SKIPPED] = skipped  # the same rows again
             self._lines.dropped = dropped
         return total
+
+
+def _roomy():
+    # sock_diag wants 8 KB for its code and buffer; the text of /proc is read in what is there anyway.
+    gc.collect()
+    return not hasattr(gc, "mem_free") or gc.mem_free() > _ROOM
 
 
 def _own_namespace(proc):
