@@ -2,12 +2,17 @@
 
 import io
 import sys
-from errno import EINPROGRESS, EINVAL
+from errno import EALREADY, EINPROGRESS, EINVAL
+from linkpulse.collect.endpoint import parts
 from linkpulse.collect.ledger import CONNECTED, DATAGRAM, LISTENING, Ledger
 from micropython import const
 
-_POLL = const(3)  # MP_STREAM_POLL and MP_STREAM_CLOSE of py/stream.h
+_POLL = const(3)  # MP_STREAM_POLL and MP_STREAM_CLOSE of py/stream.h, and the flags of polling
 _CLOSE = const(4)
+_WRITABLE = const(4)
+_BROKEN = const(0x38)  # ERR, HUP, NVAL
+_NONE = const(-1)  # not in the ledger
+_PENDING = const(-2)  # not yet: a connection that is being made
 _ledger = None
 _real = None
 
@@ -17,37 +22,47 @@ class Socket(io.IOBase):
 
     def __init__(self, *args, real=None):
         self._s = _real.socket(*args) if real is None else real
-        self._datagram = len(args) > 1 and args[1] == _real.SOCK_DGRAM
-        self._entry = -1
+        self._stream = len(args) < 2 or args[1] == _real.SOCK_STREAM
+        self._entry = _NONE
+        self._what = None  # its entry, to make it again
         self._bound = (4, 0, bytes(4))
         self._poller = None
+        self._tls = None
 
     def connect(self, address):
         try:
+            end = parts(address)
+        except ValueError:  # a name, where the platform takes one: which of its addresses is to be known
+            address = _real.getaddrinfo(address[0], address[1])[0][-1]
+            end = parts(address)
+        try:
             self._s.connect(address)
         except OSError as e:
-            if abs(e.errno) == EINPROGRESS:
-                self._connected(address)
+            if self._stream and abs(e.errno) in (EINPROGRESS, EALREADY):
+                self._describe(CONNECTED, self._bound[1], end)
+                self._entry = _PENDING
             raise
-        self._connected(address)
+        self._leave()  # a connected UDP socket neither listens nor is a connection
+        if self._stream:
+            self._enter(CONNECTED, self._bound[1], end)
 
     def bind(self, address):
         self._s.bind(address)
-        self._bound = _parts(address)
-        if self._datagram:
-            family, port, host = self._bound
-            self._enter(DATAGRAM, family, port, 0, host)
+        try:
+            self._bound = parts(address)
+        except ValueError:
+            pass
+        if not self._stream:
+            self._enter(DATAGRAM, self._bound[1], self._bound)
 
     def listen(self, *args):
         self._s.listen(*args)
-        family, port, host = self._bound
-        self._enter(LISTENING, family, port, 0, host)
+        self._enter(LISTENING, self._bound[1], self._bound)
 
     def accept(self):
         real, address = self._s.accept()
         s = Socket(real=real)
-        family, port, host = _parts(address)
-        s._enter(CONNECTED, family, self._bound[1], port, host)
+        s._enter(CONNECTED, self._bound[1], parts(address))
         return s, address
 
     def send(self, data, *args):
@@ -61,15 +76,21 @@ class Socket(io.IOBase):
         return self._sent(self._s.sendto(data, *args))
 
     def write(self, buf, *args):
-        return self._sent(self._s.write(buf, *args))
+        if self._tls is None:
+            # TLS's first record is a handshake (RFC 8446, 5.1), and comes as MicroPython's C code passes bytes.
+            self._tls = isinstance(buf, bytearray) and not args and len(buf) > 5 and buf[0] == 22 and buf[1] == 3
+        try:
+            return self._sent(self._s.write(buf, *args))
+        except OSError as e:
+            return self._failed(e)
 
     def recv(self, *args):
         return self._received(self._s.recv(*args))
 
     def recvfrom(self, *args):
-        data, address = self._s.recvfrom(*args)
-        self._received(data)
-        return data, address
+        found = self._s.recvfrom(*args)
+        self._received(found[0])
+        return found
 
     def read(self, *args):
         return self._received(self._s.read(*args))
@@ -78,9 +99,12 @@ class Socket(io.IOBase):
         return self._received(self._s.readline(*args))
 
     def readinto(self, buf, *args):
-        n = self._s.readinto(buf, *args)
+        try:
+            n = self._s.readinto(buf, *args)
+        except OSError as e:
+            return self._failed(e)
         if n:
-            _ledger.count(False, n, not self._datagram)
+            self._count(False, n)
         return n
 
     def makefile(self, *args):
@@ -124,35 +148,63 @@ class Socket(io.IOBase):
             self._poller.register(self._s, wanted)
         else:
             self._poller.modify(self._s, wanted)
+        ready = 0
         for _, ready in self._poller.ipoll(0):
-            return ready
-        return 0
+            pass
+        if self._entry >= 0 or (ready & _WRITABLE and not ready & _BROKEN):
+            self._used()
+        return ready
 
     def _sent(self, n):
         if n:
-            _ledger.count(True, n, not self._datagram)
+            self._count(True, n)
         return n
 
     def _received(self, data):
         if data:
-            _ledger.count(False, len(data), not self._datagram)
+            self._count(False, len(data))
         return data
 
-    def _connected(self, address):
-        if self._datagram:
-            self._leave()  # a connected UDP socket neither listens nor is a connection
-        else:
-            family, port, host = _parts(address)
-            self._enter(CONNECTED, family, self._bound[1], port, host)
+    def _count(self, sent, n):
+        _ledger.count(sent, n, self._stream)
+        if self._entry != _NONE:
+            self._used()
 
-    def _enter(self, kind, family, local, remote, host):
+    def _failed(self, e):
+        # Under TLS an exception would jump over C code that has to put its things away.
+        if self._tls:
+            return -abs(e.errno)
+        raise e
+
+    def _used(self):
+        entry = self._entry
+        if entry == _PENDING or (entry >= 0 and not _ledger.used(entry)):
+            self._entry = _ledger.open(*self._what)
+
+    def _enter(self, kind, local, end):
         self._leave()
-        self._entry = _ledger.open(kind, family, local, remote, host)
+        self._describe(kind, local, end)
+        if not end[0]:
+            return
+        if kind != CONNECTED and not local:
+            _ledger.missed += 1  # the platform chose a port and does not say which
+        else:
+            self._entry = _ledger.open(*self._what)
+
+    def _describe(self, kind, local, end):
+        self._what = (kind, end[0], local, end[1] if kind == CONNECTED else 0, end[2])
 
     def _leave(self):
         if self._entry >= 0:
             _ledger.close(self._entry)
-            self._entry = -1
+        self._entry = _NONE
+
+
+class Module:
+    """Stands in sys.modules for the platform's `socket`."""
+
+    def __getattr__(self, name):
+        return Socket if name == "socket" else getattr(_real, name)
 
 
 def install(capacity=24):
@@ -163,28 +215,10 @@ def install(capacity=24):
 
         _real = socket
         _ledger = Ledger(capacity)
-        sys.modules["socket"] = sys.modules["usocket"] = Module()
+        counted = Module()
+        for module in list(sys.modules.values()):
+            # Those that have imported it already, this package's own among them.
+            if getattr(module, "socket", None) is socket:
+                module.socket = counted
+        sys.modules["socket"] = sys.modules["usocket"] = counted
     return _ledger
-
-
-class Module:
-    """Stands in sys.modules for the platform's `socket`."""
-
-    def __getattr__(self, name):
-        return Socket if name == "socket" else getattr(_real, name)
-
-
-def _parts(address):
-    # (family, port, bytes of the address) of what the platform takes and gives for one.
-    if not isinstance(address, (tuple, list)):
-        # The unix port's is struct sockaddr: family in the host's byte order, port in the network's.
-        raw = bytes(address)
-        port = raw[2] << 8 | raw[3]
-        return (6, port, raw[8:24]) if raw[0] | raw[1] == 10 else (4, port, raw[4:8])
-    host, port = address[:2]
-    if ":" in host:
-        return 6, port, _real.inet_pton(_real.AF_INET6, host) if hasattr(_real, "inet_pton") else bytes(16)
-    try:
-        return 4, port, bytes([int(part) for part in (host or "0.0.0.0").split(".")])[:4]
-    except ValueError:
-        return 4, port, bytes(4)  # a name, where the platform takes one

@@ -57,7 +57,10 @@ class Counters:
         buf = self._buf
         version = buf[0] | buf[1] << 8
         length = buf[2] | buf[3] << 8
-        if version == _VERSION_10 and length in (844, 848):
+        if buf[0] == _QUESTION[0] and buf[1] == _QUESTION[1]:
+            self._failed("this firmware's radio does not answer")
+            return -1
+        if version == _VERSION_10 and (length == 844 or length == 848):
             return 4
         if version >= _VERSION_TLV and version < 64 and 4 + length <= _SIZE:
             at = 4

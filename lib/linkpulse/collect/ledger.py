@@ -6,7 +6,10 @@ from micropython import const
 
 FREE, DATAGRAM, LISTENING, CONNECTED, ENDED, HANDED_ON = range(6)
 
-_ENTRY = const(24)  # kind, family, local port, remote port, hits, address
+_ENTRY = const(28)  # kind, family, local port, remote port, hits, address; then:
+_AGE = const(24)  # accepted reports since the connection was used
+_SERIAL = const(25)  # two bytes: whose the entry is, as places are used again
+_QUIET = const(2)
 _SEGMENT = const(1460)  # bytes of a full TCP segment over Ethernet, to estimate packets with
 
 
@@ -14,35 +17,56 @@ class Ledger:
     """A bounded table of the sockets that are open, and of the remote ends of those that have ended since the last
     accepted report, each with how often it was met. Nothing is allocated after construction.
 
-    `buffer` holds the entries, `capacity` of them; `missed` counts what found no room.
+    `buffer` holds the entries, `capacity` of them (255 at the most); `missed` counts what found no room.
+
+    A socket that was dropped without close() cannot be told from an open one that rests: MicroPython calls no finaliser
+    of a Python object. So a connection that nobody has read, written or polled over two accepted reports leaves the
+    table, and comes back when it is used.
     """
 
     def __init__(self, capacity=24):
         self.buffer = bytearray(_ENTRY * capacity)
         self.capacity = capacity
         self.missed = 0
+        self._serial = 0
         self._totals = array("i", (0,) * 8)
 
     def open(self, kind, family, local, remote, address):
         """An entry for a socket; its number, or -1 when all are taken. `address`: 4 or 16 bytes."""
+        if kind != CONNECTED:
+            self._replace(kind, family, local, address)
         place = self._room()
         if place < 0:
             return -1
         e = self.buffer
         at = place * _ENTRY
+        self._serial = (self._serial + 1) & 0xFFFF
         e[at] = kind
         e[at + 1] = family
+        e[at + _AGE] = 0
         _put(e, at + 2, local)
         _put(e, at + 4, remote)
         _put(e, at + 6, 1)
+        _put(e, at + _SERIAL, self._serial)
         for k in range(len(address)):
             e[at + 8 + k] = address[k]
-        return place
+        return self._serial << 8 | place
 
-    def close(self, i):
+    def used(self, number):
+        """Something was done with the socket. False when its entry is no longer there."""
+        at = (number & 255) * _ENTRY
+        if not self._owned(number, at):
+            return False
+        self.buffer[at + _AGE] = 0
+        return True
+
+    def close(self, number):
         """The socket is gone. The remote end of a connection stays until a report with it was accepted."""
         e = self.buffer
+        i = number & 255
         at = i * _ENTRY
+        if not self._owned(number, at):
+            return
         if e[at] != CONNECTED:
             e[at] = FREE
             return
@@ -92,9 +116,23 @@ class Ledger:
 
     def forget(self):
         """The report was accepted: what was handed on to it has done its duty."""
-        for at in range(0, len(self.buffer), _ENTRY):
-            if self.buffer[at] == HANDED_ON:
-                self.buffer[at] = FREE
+        e = self.buffer
+        for at in range(0, len(e), _ENTRY):
+            if e[at] == CONNECTED:
+                e[at + _AGE] += 1
+            if e[at] == HANDED_ON or (e[at] == CONNECTED and e[at + _AGE] > _QUIET):
+                e[at] = FREE
+
+    def _owned(self, number, at):
+        return self.buffer[at] != FREE and _get(self.buffer, at + _SERIAL) == number >> 8
+
+    def _replace(self, kind, family, local, address):
+        # Only one can have this port: whoever had it is gone, closed or not.
+        e = self.buffer
+        for at in range(0, len(e), _ENTRY):
+            if e[at] == kind and e[at + 1] == family and _get(e, at + 2) == local:
+                if e[at + 8 : at + 8 + len(address)] == address:
+                    e[at] = FREE
 
     def _room(self):
         # A free place, or that of something ended: what is open goes before that, and what was in a report goes first.

@@ -13,7 +13,7 @@ _SOCKET = const(40)
 _INTERFACE = const(48)
 _LISTEN = const(1)  # enum tcp_state of lwIP's tcpbase.h
 _ESTABLISHED = const(4)
-_BOTH = const(46)  # a wildcard for IPv4 and IPv6
+_COUNTED = const(4)
 _MOST = const(256)
 
 
@@ -22,54 +22,74 @@ class Collector:
 
     width = 64
     counts_from_start = True
-    source = "lwIP's tables and interfaces (lwipstat)"
-    skipped = 0  # records have one form
+    source = "complete, from lwIP's tables and interfaces (lwipstat)"
 
     def __init__(self, loopback=False, include=(), exclude=(), rows=16):
         self._wanted = Wanted(loopback, include, exclude)
         self._rows = bytearray(_SOCKET * rows)
         self._interfaces = bytearray(_INTERFACE * 4)
         self._count = 0
+        self.skipped = 0  # records there was no room for
         self._values = array("i", (0,) * 8)
 
     def counters(self, into):
         self._read_interfaces()
         into.begin()
         buf = self._interfaces
+        counted = uncounted = 0
         for i in range(self._count):
             at = i * _INTERFACE
             end = _name_end(buf, at)
-            if self._wanted.name(buf, at, end):
+            if not self._wanted.name(buf, at, end):
+                continue
+            if not buf[at + 9] & _COUNTED:
+                uncounted += 1
+            else:
+                counted += 1
                 for k in range(4):
                     field = at + 16 + 8 * k
                     self._values[2 * k] = buf[field] | buf[field + 1] << 8 | buf[field + 2] << 16
                     high = buf[field + 3] | buf[field + 4] << 8 | buf[field + 5] << 16
                     self._values[2 * k + 1] = high | (buf[field + 6] & 63) << 24
                 into.put(buf, at, end, self._values)
+        if uncounted and not counted:
+            into.missing()  # such as PPP, whose bytes nobody counts: zero would be a lie
 
     def sockets(self, into):
         self._read_interfaces()
         into.begin()
-        for i in range(self._fill(tcp)):
-            at = i * _SOCKET
-            state = self._rows[at]
-            if state == _LISTEN or state == _ESTABLISHED:
-                self._socket(into, at, state == _LISTEN, into.tcp_ports)
+        n = self._fill(tcp)
+        for i in range(n):
+            if self._rows[i * _SOCKET] == _ESTABLISHED:
+                self._socket(into, i * _SOCKET, None)
+        into.tcp_total = self._listening(into, n, _LISTEN, into.tcp_ports)
         into.tcp_read = True
-        into.tcp_total = into.tcp_ports.kept
-        for i in range(self._fill(udp)):
-            at = i * _SOCKET
-            if _open(self._rows, at) and (self._rows[at + 4] or self._rows[at + 5]):
-                self._socket(into, at, True, into.udp_ports)
+        n = self._fill(udp)
+        into.udp_total = self._listening(into, n, 0, into.udp_ports)
         into.udp_read = True
-        into.udp_total = into.udp_ports.kept
 
-    def _socket(self, into, at, listening, ports):
+    def _listening(self, into, n, state, ports):
+        # Their true number: more than the table keeps are counted in further passes, a table's worth each.
+        total = 0
+        table = ports
+        while True:
+            for i in range(n):
+                at = i * _SOCKET
+                if self._rows[at] == state and (self._rows[at + 4] or self._rows[at + 5]):
+                    self._socket(into, at, table)
+            total += table.kept
+            if not table.more:
+                return total
+            floor = table.last()
+            table = ports.another()
+            table.begin(floor)
+
+    def _socket(self, into, at, ports):
         buf = self._rows
         if not self._wanted.loopback and is_loopback(buf, at + 8, buf[at + 1]):
             return
         slot = NO_INTERFACE
-        if not (listening and buf[at + 1] == _BOTH) and buf[at + 2]:
+        if buf[at + 2]:
             for i in range(self._count):
                 entry = i * _INTERFACE
                 if self._interfaces[entry + 8] == buf[at + 2]:
@@ -78,13 +98,16 @@ class Collector:
                         return
                     slot = into.names.find(self._interfaces, entry, end)
         local = buf[at + 4] | buf[at + 5] << 8
-        if listening:
+        if ports is not None:
             ports.add(local, slot)
         else:
             into.add(slot, buf[at + 1], local, buf[at + 6] | buf[at + 7] << 8, buf, at + 24)
 
     def _read_interfaces(self):
         n = interfaces(self._interfaces)
+        if n * _INTERFACE > len(self._interfaces):
+            self._interfaces = bytearray(_INTERFACE * n)
+            n = interfaces(self._interfaces)
         self._count = min(n, len(self._interfaces) // _INTERFACE)
 
     def _fill(self, read):
@@ -93,16 +116,11 @@ class Collector:
         if n * _SOCKET > len(self._rows) and len(self._rows) < _MOST * _SOCKET:
             self._rows = bytearray(_SOCKET * min(n + 4, _MOST))
             n = read(self._rows)
-        return min(n, len(self._rows) // _SOCKET)
-
-
-def _open(buf, at):
-    # A UDP socket that takes what any address sends. DHCP's client has only the server's port for its remote end.
-    if buf[at]:
-        for i in range(at + 24, at + 40):
-            if buf[i]:
-                return False
-    return True
+        room = len(self._rows) // _SOCKET
+        if n > room:
+            self.skipped += n - room
+            n = room
+        return n
 
 
 def _name_end(buf, at):

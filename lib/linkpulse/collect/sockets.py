@@ -2,10 +2,15 @@
 
     from linkpulse.collect.sockets import install; install()
 
-before the application imports `socket`. From then on every socket made in Python is counted: its bytes, below TLS where
-there is TLS; whom it listens to and whom it is connected to. Sockets that firmware makes in C (DHCP, DNS, mDNS) are
-not seen. Packets are estimated from bytes: 1,460 to a segment, one to a datagram. The local port of an outgoing
-connection is not known there and is left out.
+early, best in boot.py: sockets made before it are not seen. Modules that have imported `socket` by then get the counted
+one too; who did `from socket import socket` keeps the platform's. From then on every socket made in Python is counted:
+its bytes, below TLS where there is TLS; whom it listens to and whom it is connected to. Sockets that firmware makes in
+C (DHCP, DNS, mDNS) are not seen. Packets are estimated from bytes: 1,460 to a segment, one to a datagram. The local
+port of an outgoing connection is not known there and is left out, and so is a listener whose port the platform chose.
+
+Close sockets: one that is dropped stays in the table until two more reports were accepted (ledger.Ledger), a listener
+until its port is taken again. Errors are raised as the platform's socket raises them; under TLS, whose C code calls
+here, they are returned as -errno, and TLS raises them.
 """
 
 from linkpulse.collect.counted import install
