@@ -195,6 +195,15 @@ class PortTable:
             self._another = PortTable(self._capacity)
         return self._another
 
+    def rest(self, first):
+        """The table for a pass over what is above this one's ports, to count it; None when there is nothing above."""
+        if not self.more:
+            return None
+        floor = self.last()
+        table = first.another()
+        table.begin(floor)
+        return table
+
     def port(self, i):
         return self._keys[i] >> 8
 

@@ -31,8 +31,8 @@ def _counting(settings):
     try:
         import network
 
+        network.WLAN.ioctl  # asked of the class: on an ESP32 an instance would start the radio
         wlan = network.WLAN(network.STA_IF)
-        wlan.ioctl
     except (ImportError, AttributeError):
         return collector
     from linkpulse.collect.cyw43 import Collector

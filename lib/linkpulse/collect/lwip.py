@@ -72,17 +72,14 @@ class Collector:
         # Their true number: more than the table keeps are counted in further passes, a table's worth each.
         total = 0
         table = ports
-        while True:
+        while table is not None:
             for i in range(n):
                 at = i * _SOCKET
                 if self._rows[at] == state and (self._rows[at + 4] or self._rows[at + 5]):
                     self._socket(into, at, table)
             total += table.kept
-            if not table.more:
-                return total
-            floor = table.last()
-            table = ports.another()
-            table.begin(floor)
+            table = table.rest(ports)
+        return total
 
     def _socket(self, into, at, ports):
         buf = self._rows

@@ -14,7 +14,7 @@ here, they are returned as -errno, and TLS raises them.
 """
 
 from linkpulse.collect.counted import install
-from linkpulse.collect.ledger import DATAGRAM, FREE, LISTENING
+from linkpulse.collect.ledger import CONNECTED, DATAGRAM, LISTENING
 from linkpulse.collect.wanted import is_loopback
 from linkpulse.names import NO_INTERFACE
 
@@ -45,25 +45,33 @@ class Collector:
 
     def sockets(self, into):
         into.begin()
-        entries = self._ledger
-        buf = entries.buffer
-        for i in range(entries.capacity):
-            kind = entries.kind(i)
-            at = entries.address(i)
-            family = entries.family(i)
-            if kind == FREE or (not self._loopback and is_loopback(buf, at, family)):
-                continue
-            if kind == DATAGRAM:
-                into.udp_ports.add(entries.local(i), NO_INTERFACE)
-            elif kind == LISTENING:
-                into.tcp_ports.add(entries.local(i), NO_INTERFACE)
-            else:
-                into.add(NO_INTERFACE, family, entries.local(i), entries.remote(i), buf, at)
-        entries.hand_on()
+        for i in range(self._ledger.capacity):
+            if self._ledger.kind(i) >= CONNECTED and self._reported(i):
+                self._connection(into, i)
+        self._ledger.hand_on()
+        into.tcp_total = self._ports(LISTENING, into.tcp_ports)
+        into.udp_total = self._ports(DATAGRAM, into.udp_ports)
         into.tcp_read = into.udp_read = True
-        into.tcp_total = into.tcp_ports.kept
-        into.udp_total = into.udp_ports.kept
 
     def accepted(self):
         """The report of the last sample was accepted."""
         self._ledger.forget()
+
+    def _reported(self, i):
+        return self._loopback or not is_loopback(self._ledger.buffer, self._ledger.address(i), self._ledger.family(i))
+
+    def _connection(self, into, i):
+        entries = self._ledger
+        at = entries.address(i)
+        into.add(NO_INTERFACE, entries.family(i), entries.local(i), entries.remote(i), entries.buffer, at)
+
+    def _ports(self, kind, ports):
+        total = 0
+        table = ports
+        while table is not None:
+            for i in range(self._ledger.capacity):
+                if self._ledger.kind(i) == kind and self._reported(i):
+                    table.add(self._ledger.local(i), NO_INTERFACE)
+            total += table.kept
+            table = table.rest(ports)
+        return total
