@@ -1,5 +1,7 @@
 """Rows 34 and 35 of the fault list: memory that runs out, and sampling without any."""
 
+import socket
+
 import pytest
 
 from linkpulse_tools import mpy, paths
@@ -48,3 +50,10 @@ def test_fault_35_a_report_without_heap(device, tmp_path, format, tags, connecti
 def test_fault_35_a_report_that_is_cut_to_its_buffer_without_heap(device, tmp_path, format):
     total, listed, size, room = device.run("memory", "locked", tmp_path / "proc", 1000, format, "long", 900, heap="4M")
     assert total == 1001 and 0 < listed < 50 and size <= room == 900
+
+
+@pytest.mark.parametrize("format", ["cbor", "json"])
+def test_fault_35_this_machines_own_sockets_without_heap(device, format):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        sockets, tcp, udp, diag = device.run("memory", "own_kernel", format, heap="4M")
+    assert sockets >= 3 and tcp and udp and diag

@@ -84,6 +84,7 @@ def _piece(result: Result, seed: int, inputs: int, micropython, files, tell) -> 
     trying = folder / ".trying"
     if again is not None and trying.exists():
         trying.replace(folder / f"{what.replace(' ', '-')}-{seed}")
+    trying.unlink(missing_ok=True)
     found = {"escape": what, "text": said[-300:], "seed": str(seed), "file": str(folder)}
     result.escapes.append(found)
     tell(f"{result.parser} on {result.runtime}: {found}")

@@ -14,6 +14,7 @@ HERE = Path(__file__).resolve().parent
 FAULTS = HERE.parent / "faults" / "device"
 CORE = HERE.parent / "core"
 HEAP = "512K"
+OUTCOMES = ("accepted", "rejected", "unknown", "errors")
 
 
 def soak(hours: int, seed: int, format: str = "cbor", tags: str = "short") -> tuple[list[dict], dict]:
@@ -55,7 +56,7 @@ def table(hours: int, seed: int, format: str, tags: str, sums: dict) -> Table:
     shown.add_row("growth after the first hour", f"{sums['growth']} bytes")
     shown.add_row("more open files", str(sums["files"]))
     shown.add_row("reports sent, of them again with DUP", f"{sums['reports']:,}, {sums['again']:,}")
-    shown.add_row("accepted, rejected, unknown, errors", ", ".join(f"{n:,}" for n in status.values()))
+    shown.add_row("accepted, rejected, unknown, errors", ", ".join(f"{status[name]:,}" for name in OUTCOMES))
     shown.add_row("connections", f"{sums['connects']:,}")
     shown.add_row("what the broker did", ", ".join(f"{what} {n}" for what, n in sorted(sums["counts"].items())))
     shown.add_row("ids that did not increase", str(sums["ids backward"]))

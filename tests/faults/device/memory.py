@@ -228,6 +228,29 @@ def locked(proc, connections, format, tags, size):
     return [tcp.get("total", tcp.get("t")), len(tcp.get("connections", tcp.get("cs"))), writer.size, len(report._buf)]
 
 
+def own_kernel(format):
+    """The same over this machine's own tables, which are read through sock_diag: how many sockets, and by what."""
+    from linkpulse.collect.linux import Collector
+    from linkpulse.reporter import Reporter
+
+    ids = iter(range(1000, 9999))
+    r = Reporter(Collector("/proc", True), "thing-1", lambda: next(ids), format, "short", None, 50, 8192)
+    for _ in range(4):
+        r.report()
+        r.counters.commit()
+    report = r._report
+    report._writer.result = nothing
+    micropython.heap_lock()
+    try:
+        r._sample()
+        report.write(2000, r.counters, r._sockets)
+        r.counters.commit()
+    finally:
+        micropython.heap_unlock()
+    s = r._sockets
+    return [s.connections + s.tcp_ports.kept, s.tcp_read, s.udp_read, r._collector._diag is not None]
+
+
 def nothing():
     return None
 
