@@ -1,4 +1,7 @@
-"""Writes one report of this machine to standard output, raw, without publishing it. Argument: the settings file."""
+"""Writes one report of this machine to standard output, raw, without publishing it. Argument: the settings file.
+
+What the platform can see, and what it could not read, goes to standard error.
+"""
 
 import gc
 
@@ -13,5 +16,6 @@ from linkpulse.state import Ids
 s = load(sys.argv[1], online=False)
 reporter = Reporter(choose(s), s.thing, Ids().next, s.format, s.tags, None, s.connections, s.buffer)
 sys.stdout.buffer.write(reporter.report())
+print("seen: %s" % reporter.source, file=sys.stderr)
 if reporter.skipped:
     print("%d rows could not be read and were left out" % reporter.skipped, file=sys.stderr)

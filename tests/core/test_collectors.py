@@ -12,6 +12,7 @@ from linkpulse import collect
 from linkpulse.collect import cyw43, sockets
 from linkpulse.collect.ledger import FREE
 from linkpulse.collect.linux import Collector
+from linkpulse.reporter import Reporter
 from linkpulse.sample import Counters, SocketTable
 
 MACHINE = usual(
@@ -304,12 +305,17 @@ def test_cyw43_wraps_at_32_bits_and_restarts():
 def test_cyw43_falls_back_and_says_why():
     refused = OSError(errno.EINVAL, "")
     for wlan, why in (
-        (Wlan(None), "does not answer"), (Wlan(version10(1, 1, 1, 1), on=False), "off"), (Wlan(refused), "does not answer"),
+        (Wlan(None), "does not answer"),
+        (Wlan(version10(1, 1, 1, 1), on=False), "off"),
+        (Wlan(refused), "does not answer"),
         (Wlan(version10(1, 1, 1, 1, length=840)), "version 10, length 840"),
-        (Wlan(version30(1, 1, 1, 1, version=99)), "version 99"), (Wlan(b"\x0b\0\x50\3" + bytes(848)), "version 11"),
-        (Wlan(b"\x1e\0\xff\xff" + bytes(600)), "version 30"), (Wlan(b"\x1e\0\x08\0\0\1\xff\xff" + bytes(600)), "version 30"),
-        (Wlan(bytes(852)), "version 0"), (Wlan(b"\x1e\0\x50\3" + bytes(848)), "version 30"),
-    ):  # fmt: skip
+        (Wlan(version30(1, 1, 1, 1, version=99)), "version 99"),
+        (Wlan(b"\x0b\0\x50\3" + bytes(848)), "version 11"),
+        (Wlan(b"\x1e\0\xff\xff" + bytes(600)), "version 30"),
+        (Wlan(b"\x1e\0\x08\0\0\1\xff\xff" + bytes(600)), "version 30"),
+        (Wlan(bytes(852)), "version 0"),
+        (Wlan(b"\x1e\0\x50\3" + bytes(848)), "version 30"),
+    ):
         Socket, ledger = counting()
         c = cyw43.Collector(sockets.Collector(False, ledger), wlan)
         assert why in c.source and "counted at the socket layer" in c.source, c.source
@@ -412,6 +418,11 @@ class Esp32Wlan:
 class PicoWlan(Wlan):
     def __init__(self, which):
         Wlan.__init__(self, version10(1, 1, 1, 1))
+
+
+def test_a_reporter_tells_what_its_platform_can_see():
+    c = sockets.Collector(False, counting()[1])
+    equal(Reporter(c, "thing-1", lambda: 1).source, c.source)
 
 
 def test_choose_the_radio_where_it_can_be_asked():

@@ -1,6 +1,7 @@
 """`linkpulse report`: one report of this machine from the device code, without publishing it."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 from linkpulse_tools import device, interpreter, paths
@@ -10,7 +11,10 @@ TIMEOUT = 60
 
 
 def report(settings: dict, micropython: str | None = None) -> bytes:
-    """The bytes that firmware/report.py writes for these settings; JSON gets one newline at its end."""
+    """The bytes that firmware/report.py writes for these settings; JSON gets one newline at its end.
+
+    What it says of what the platform can see is passed on to standard error.
+    """
     script = paths.FIRMWARE / "report.py"
     if not script.exists():
         raise ToolError(f"{script} is missing: run this in a checkout of linkpulse")
@@ -24,6 +28,7 @@ def report(settings: dict, micropython: str | None = None) -> bytes:
     if done.returncode or not done.stdout:
         said = done.stderr.decode(errors="replace").strip() or "it said nothing"
         raise ToolError(f"the device gave no report (exit code {done.returncode}):\n{said}")
+    sys.stderr.write(done.stderr.decode(errors="replace"))
     return done.stdout.rstrip(b"\n") + b"\n" if settings["format"] == "json" else done.stdout
 
 
