@@ -35,18 +35,13 @@ class Lwipstat:
 
     def __init__(self):
         self.set()
+        # As attributes: MicroPython imports no method of an object by name.
+        self.tcp = lambda buf: self._copy(self._tcp, 40, buf)
+        self.udp = lambda buf: self._copy(self._udp, 40, buf)
+        self.interfaces = lambda buf: self._copy(self._interfaces, 48, buf)
 
     def set(self, tcp=(), udp=(), interfaces=()):
         self._tcp, self._udp, self._interfaces = b"".join(tcp), b"".join(udp), b"".join(interfaces)
-
-    def tcp(self, buf):
-        return self._copy(self._tcp, 40, buf)
-
-    def udp(self, buf):
-        return self._copy(self._udp, 40, buf)
-
-    def interfaces(self, buf):
-        return self._copy(self._interfaces, 48, buf)
 
     def _copy(self, records, size, buf):
         n = min(len(records), len(buf) // size * size)
