@@ -13,7 +13,7 @@ from tests.faults.scripted import Broker, server_context
 SCRIPTS = paths.ROOT / "tests" / "faults" / "device"
 FLOOR = 1000  # ms between two tries, at least
 WAIT = 10.0
-TIMEOUT = 0.25  # seconds, the device's deadline as device/stepped.py has it
+TIMEOUT = 0.4  # seconds, the device's deadline as device/stepped.py has it
 DEV = """Inter-|   Receive                       |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier
     lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0
@@ -209,12 +209,18 @@ class World:
 
     def good(self, **welcome):
         """A report that is accepted, over a new connection: the device is well."""
+        self.timeout(5)  # nothing here is about time, and the machine may be busy
         peer = self.begin()
         report = peer.good(**welcome)
         result = self.answer()
+        self.timeout(TIMEOUT)
         assert result["outcome"] == "accepted" and result["connected"], result
         self.ledger.accepted(report)
         return peer
+
+    def timeout(self, seconds):
+        """The device's deadlines from here on."""
+        self.do(f"setattr(agent._session, '_timeout', {int(seconds * 1000)})")
 
     def drop(self, peer):
         """The device ends the connection in order; it will connect for the next report."""

@@ -110,7 +110,7 @@ def test_fault_02_one_byte_a_write_and_one_a_read(world):
 
 
 def test_fault_02_one_byte_at_a_time_from_and_to_the_broker(world):
-    world.do("agent._session._timeout = 2000")
+    world.timeout(5)
     peer = world.begin()
     peer.chunk = 1
     peer.expect(CONNECT)

@@ -180,7 +180,7 @@ def test_fault_11_no_puback(world):
 
 def test_fault_11_no_puback_at_all(world):
     heaps = []
-    world.do("agent._session._timeout = 80")
+    world.do("hasty(80)")
     for _ in range(9):
         peer = world.begin()
         peer.welcome()
@@ -194,7 +194,7 @@ def test_fault_11_no_puback_at_all(world):
     assert steady(heaps), str(heaps)
     status = world.do("agent.status()")
     assert (status["unknown"], status["errors"], result["outcome"]) == (9, 9, "error")
-    world.do(f"agent._session._timeout = {int(TIMEOUT * 1000)}")
+    world.do("hasty(5000)")
     world.good()
 
 
