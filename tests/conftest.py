@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import paho.mqtt.client as mqtt
 import pytest
 
-from linkpulse_tools import broker, certs, interpreter, mpy, paths, umqtt
+from linkpulse_tools import board, broker, certs, firmware, interpreter, mpy, paths, umqtt
 from linkpulse_tools.responder import client_context
 
 WAIT = 10.0
@@ -85,6 +85,19 @@ def vendor():
     """The folder that holds umqtt/simple.py."""
     umqtt.ensure(paths.VENDOR)
     return paths.VENDOR
+
+
+@pytest.fixture(scope="session")
+def make_board():
+    """make_board(kind="agent", heap=None, forward=None) -> a Board in QEMU, not yet entered; kind "plain" or "agent"."""
+
+    def make(kind="agent", **options):
+        try:
+            return board.Board(firmware.ensure(kind), **options)
+        except firmware.Unavailable as reason:
+            pytest.skip(str(reason))
+
+    return make
 
 
 class Client:

@@ -21,6 +21,8 @@ def _run(module, name, test):
 
 
 def main(modules):
+    if hasattr(gc, "threshold"):
+        gc.threshold(32768)  # what lives stays together: else a board's heap is soon in pieces of 2 KB
     passed = failed = 0
     for module in modules:
         loaded = __import__(module)

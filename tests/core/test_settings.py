@@ -2,7 +2,7 @@
 
 import json
 import os
-from check import equal, raises
+from check import CUT_JSON_IS_NOTICED, equal, raises
 from linkpulse.errors import LinkpulseError, SettingsError
 from linkpulse.settings import Settings, load
 
@@ -144,7 +144,8 @@ def test_files_that_cannot_be_used():
     for text in (b"", b"{", b"[]", b"5", b"null", b'"x"', b'{"thing": }', b"\xff\xfe", b"thing = 1"):
         e = raises(SettingsError, written, text)
         # MicroPython takes a missing value for an empty map.
-        assert "settings-test.json" in str(e) or text == b'{"thing": }', str(e)
+        lenient = text == b'{"thing": }' or (text == b"{" and not CUT_JSON_IS_NOTICED)
+        assert "settings-test.json" in str(e) or lenient, str(e)
     e = raises(SettingsError, load, "no-such-file.json")
     assert "no-such-file.json" in str(e) and isinstance(e, LinkpulseError)
 

@@ -129,7 +129,7 @@ def test_an_id_is_above_zero_without_clock_and_file():
 
 def test_without_a_file_ids_rest_on_the_clock():
     i = ids(NOW, None)
-    equal([i.next() for _ in range(300)], list(range(NOW, NOW + 300)))
+    equal([i.next() for _ in range(300)], [NOW + n for n in range(300)])
     equal(i.problem, None)
 
 

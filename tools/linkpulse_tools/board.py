@@ -86,15 +86,18 @@ class Board:
         return ast.literal_eval(self.finish(timeout).strip().splitlines()[-1])
 
     def mount(self, folder: Path) -> None:
-        """The host's folder as /remote, and as the current one."""
+        """The host's folder as /remote, where modules are looked for first. The current one is still the RAM disk's."""
         self._transport.mount_local(str(folder))
+        self.run("import os, sys\nos.chdir('/')\nsys.path.insert(0, '/remote')")
 
     def put(self, name: str, data: bytes | Path) -> None:
         """A file on the RAM disk."""
         self._transport.fs_writefile(name, data.read_bytes() if isinstance(data, Path) else data)
 
     def soft_reset(self) -> None:
-        """Everything anew but the files; boot.py and main.py do not run."""
+        """Everything anew but the files; boot.py and main.py do not run. What was mounted is not any more."""
+        if self._transport.mounted:
+            self._transport.umount_local()
         self._transport.enter_raw_repl(soft_reset=True)
 
     def interrupt(self) -> None:
