@@ -89,7 +89,7 @@ def vendor():
 
 @pytest.fixture(scope="session")
 def make_board():
-    """make_board(kind="agent", heap=None, forward=None) -> a Board in QEMU, not yet entered; kind "plain" or "agent"."""
+    """make_board(kind="agent", heap=None, forward=None) -> a Board in QEMU, not yet entered; or "plain"."""
 
     def make(kind="agent", **options):
         try:

@@ -17,7 +17,7 @@ WITHIN = 120  # seconds a module may take
 
 @pytest.fixture(scope="module")
 def results(make_board, tmp_path_factory):
-    """What the runner said, {module.test: text}; a soft reset before each module, so that none lives on another's heap."""
+    """What the runner said, {module.test: text}; a soft reset before each module: none lives on another's heap."""
     folder = tmp_path_factory.mktemp("board")
     mpy.compile_tree(paths.LIB, folder / "lib", firmware.ARCH)
     mpy.compile_tree(CORE, folder / "core", firmware.ARCH)
