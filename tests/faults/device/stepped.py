@@ -176,9 +176,13 @@ def cancelled(wanted):
 def fill():
     """Sends until the broker's window and all buffers are full."""
     write = agent._session._link._tls.write
-    for block in (bytes(16384), b"1"):
-        while write(block):
-            pass
+    block = bytes(16384)
+    quiet = 0
+    while quiet < 8:  # kernels find room again for a moment, by packing what they hold
+        quiet = 0 if write(block) else quiet + 1
+        if quiet:
+            block = b"1"
+            real.sleep_ms(50)
 
 
 def heap():
