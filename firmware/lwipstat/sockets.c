@@ -115,7 +115,8 @@ size_t lwipstat_tcp(uint8_t *out, size_t size) {
 size_t lwipstat_udp(uint8_t *out, size_t size) {
     table_t table = { out, size / LWIPSTAT_SOCKET, 0 };
     for (const struct udp_pcb *pcb = udp_pcbs; pcb != NULL; pcb = pcb->next) {
-        bool connected = (pcb->flags & UDP_FLAGS_CONNECTED) != 0;
+        // DHCP's client is connected to a port only, and takes what any address sends from there.
+        bool connected = (pcb->flags & UDP_FLAGS_CONNECTED) != 0 && !ip_addr_isany(&pcb->remote_ip);
         put_socket(&table, connected, pcb->netif_idx, &pcb->local_ip, pcb->local_port,
             connected ? &pcb->remote_ip : NULL, connected ? pcb->remote_port : 0);
     }

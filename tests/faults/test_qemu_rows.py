@@ -1,7 +1,7 @@
 """Rows of the fault table on lwIP's sockets and mbedTLS on the Python heap, where a forgotten deadline waits for ever.
 
-The board in QEMU reports to a scripted broker on the host. Each case ends in a typed error within the deadline, with the
-socket closed, and a report that follows it is accepted.
+The board in QEMU reports to a scripted broker on the host. Each case ends in a typed error within the deadline, with
+the socket closed, and a report that follows it is accepted.
 """
 
 import socket

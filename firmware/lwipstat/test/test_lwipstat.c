@@ -240,20 +240,21 @@ static void test_every_list(void) {
 }
 
 static void test_udp(void) {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         struct udp_pcb *pcb = calloc(1, sizeof(*pcb));
-        pcb->flags = i ? UDP_FLAGS_CONNECTED : 0;
+        pcb->flags = i < 2 ? UDP_FLAGS_CONNECTED : 0;
         pcb->local_port = 68;
         pcb->remote_port = 67;
-        pcb->remote_ip = nth(2);
+        pcb->remote_ip = i == 0 ? make_address(0, 0) : nth(2); // to any address, as DHCP's client is
         pcb->next = udp_pcbs;
         udp_pcbs = pcb;
     }
-    uint8_t *out = buffer(2 * LWIPSTAT_SOCKET);
-    CHECK(lwipstat_udp(out, LWIPSTAT_SOCKET) == 2 && out[LWIPSTAT_SOCKET] == 0xa5);
-    CHECK(lwipstat_udp(out, 2 * LWIPSTAT_SOCKET) == 2);
-    CHECK(out[0] == 1 && number(out + 6, 2) == 67 && out[24] != 0);
-    CHECK(out[40] == 0 && number(out + 46, 2) == 0 && out[64] == 0);
+    uint8_t *out = buffer(3 * LWIPSTAT_SOCKET);
+    CHECK(lwipstat_udp(out, LWIPSTAT_SOCKET) == 3 && out[LWIPSTAT_SOCKET] == 0xa5);
+    CHECK(lwipstat_udp(out, 3 * LWIPSTAT_SOCKET) == 3);
+    CHECK(out[0] == 0 && number(out + 6, 2) == 0);
+    CHECK(out[40] == 1 && number(out + 46, 2) == 67 && out[64] != 0);
+    CHECK(out[80] == 0 && number(out + 86, 2) == 0 && out[104] == 0);
     free(out);
 }
 
