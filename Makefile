@@ -30,10 +30,10 @@ export LINKPULSE_MICROPYTHON := $(MICROPYTHON)
 REPORT_FORMAT = $(if $(filter command line environment override,$(origin FORMAT)),$(FORMAT),json)
 REPORT_TAGS = $(if $(filter command line environment override,$(origin TAGS)),$(TAGS),long)
 
-.PHONY: help setup run report firmware qemu test lint size bench lock clean
+.PHONY: help setup run report firmware qemu test lint size bench fuzz soak-virtual soak advisor lock clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: build/.run ## make the virtual environment that run, report and size need
 	@echo "ready: $(VENV)" >&2
@@ -66,6 +66,18 @@ size: build/.run ## bytes of every device module as .mpy, against the budgets
 
 bench: build/.bench ## side by side with AWS's Python agent; TARGET=qemu: what the agent takes on the board in QEMU
 	@PYTHONPATH=tools $(PY) -m tests.bench$(if $(filter qemu,$(TARGET)),.qemu) $(ARGS)
+
+fuzz: build/.test ## a million inputs for every parser on both interpreters: ARGS="--seed N --parser NAME --inputs N"
+	@PYTHONPATH=tools $(PY) -m tests.fuzz $(ARGS)
+
+soak-virtual: build/.test ## 72 virtual hours of the agent: ARGS="--hours N --seed N"
+	@PYTHONPATH=tools $(PY) -m tests.soak virtual $(ARGS)
+
+soak: build/.test ## a real hour against mosquitto over a link that fails: ARGS="--minutes N --seed N"
+	@PYTHONPATH=tools $(PY) -m tests.soak real $(ARGS)
+
+advisor: build/.test ## the cases of AWS's Device Advisor, with results
+	@PYTHONPATH=tools:. $(PY) -m tests.faults.advisor $(ARGS)
 
 lock: ## make requirements/*.txt again from pyproject.toml (PYTHON= the oldest supported one)
 	@PYTHON='$(PYTHON)' sh requirements/lock.sh

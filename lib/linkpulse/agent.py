@@ -12,7 +12,7 @@ from linkpulse.settings import MIN_INTERVAL
 from linkpulse.state import Ids
 from linkpulse.status import DEBUG, INFO, Status
 
-_NO_MEMORY = "out of memory: lower `connections`, or leave the agent more heap"
+_NO_MEMORY = "out of memory: lower `connections`, or free some heap"
 
 
 class Agent:
@@ -57,6 +57,7 @@ class Agent:
         if not self._session.connected():
             s["connected_since"] = None
         s["skipped"] = self.reporter.skipped
+        s["source"] = self.reporter.source
         s["problem"] = self._ids.problem or self.reporter.problem or (self._baseline and self._baseline.problem)
         gc.collect()
         s["heap"] = gc.mem_alloc()

@@ -3,7 +3,7 @@
 import time
 import umqtt.simple
 from linkpulse.clock import epoch
-from linkpulse.errors import AuthError, ClockError, LinkpulseError, NetworkError, ProtocolError, TimedOut
+from linkpulse.errors import AuthError, ClockError, NetworkError, ProtocolError, TimedOut
 from linkpulse.link import Link
 from linkpulse.stream import CONNACK, PUBACK, SUBACK, Resolver, Stream
 from linkpulse.trust import context
