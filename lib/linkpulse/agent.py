@@ -12,7 +12,7 @@ from linkpulse.settings import MIN_INTERVAL
 from linkpulse.state import Ids
 from linkpulse.status import DEBUG, INFO, Status
 
-_NO_MEMORY = "out of memory: lower `connections`, or free some heap"
+_NO_MEMORY = "out of memory: lower `connections`, or free heap"
 
 
 class Agent:
