@@ -1,4 +1,4 @@
-"""linkpulse with an MQTT connection that the application already has: a board has memory for one, and a client id for one.
+"""linkpulse with the MQTT connection that the application has already: a board has memory and a client id for one.
 
 `client` is any umqtt.simple client that is connected. Arguments: none; call `report_once` from your own loop.
 """

@@ -6,8 +6,10 @@ gc.threshold(4096)  # collect while modules load, so that the heap stays in one 
 
 import json
 import sys
-from linkpulse import Agent
+import linkpulse
 from linkpulse.settings import load
 
-agent = Agent(load(sys.argv[1] if len(sys.argv) > 1 else "settings.json"))
+agent = linkpulse.Agent(load(sys.argv[1] if len(sys.argv) > 1 else "settings.json"))
+linkpulse.forget("settings")
+del load
 agent.run(lambda: print(json.dumps(agent.status())))

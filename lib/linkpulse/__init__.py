@@ -3,9 +3,17 @@
 Importing the package costs nothing: a name brings its module when it is first used.
 """
 
+import sys
+
 __version__ = "0.1.0"
 
 _MODULES = {"Agent": "agent", "Reporter": "reporter", "Settings": "settings", "Session": "session", "Ids": "state"}
+
+
+def forget(name):
+    """Lets go of a module's code that has done its work, where memory is short: "settings", once they are read."""
+    del sys.modules["linkpulse." + name]
+    del globals()[name]
 
 
 def __getattr__(name):

@@ -6,9 +6,8 @@ from linkpulse.clock import epoch, synchronize
 from linkpulse.collect import choose
 from linkpulse.errors import AuthError, LinkpulseError, NetworkError, SettingsError
 from linkpulse.reporter import Reporter
-from linkpulse.schedule import Schedule, after, until
+from linkpulse.schedule import MIN_INTERVAL, Schedule, after, until
 from linkpulse.session import Session
-from linkpulse.settings import MIN_INTERVAL
 from linkpulse.state import Ids
 from linkpulse.status import DEBUG, INFO, Status
 

@@ -4,6 +4,8 @@ import time
 from linkpulse.backoff import Backoff, spread
 from micropython import const
 
+MIN_INTERVAL = const(300)  # seconds; the service refuses reports that come sooner
+
 _LASTING = const(900000)  # ms before a broker that refuses this device is asked again
 _STABLE = const(60000)  # ms that a connection must live before the next failure is a first one
 _KICKS = const(3)  # connections lost in a row, each within an interval, that look like another client with this id

@@ -2,6 +2,7 @@
 
 import json
 from linkpulse.errors import SettingsError
+from linkpulse.schedule import MIN_INTERVAL
 
 # key: default (None: must be given), kind, lowest, highest
 _KEYS = {
@@ -33,7 +34,6 @@ _PATHS = ("ca", "cert", "key", "state", "baseline")
 _TOPICS = ("thing", "topic")
 _OFFLINE = ("host", "ca", "cert", "key")  # not needed where nothing is published
 
-MIN_INTERVAL = 300  # seconds; the service refuses reports that come sooner
 
 
 class Settings:

@@ -5,6 +5,7 @@ Writes build/bench-qemu.json. The board reports over mutual TLS to the embedded 
 
 import argparse
 import contextlib
+import itertools
 import json
 import queue
 import re
@@ -48,6 +49,7 @@ class Host:
 
     def __init__(self, folder: Path):
         self._bundle, self._outcomes, self._stack = certs.make_bundle(folder, "bench"), queue.Queue(), None
+        self._numbers = itertools.count()
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -70,8 +72,9 @@ class Host:
         return found
 
     def settings(self, **more) -> dict:
+        """Of a new thing each time: a board starts without a state, and ids of one thing must increase."""
         return {
-            "thing": "bench", "host": board.HOST, "port": self.broker_port, "server_name": run.SERVER_NAME,
+            "thing": f"bench-{next(self._numbers):03}", "host": board.HOST, "port": self.broker_port, "server_name": run.SERVER_NAME,
             "ca": "ca.der", "cert": "cert.der", "key": "key.der", "interval": 1, "allow_short_interval": True,
             "timeout": 10, **more,
         }  # fmt: skip
