@@ -58,8 +58,8 @@ test: build/.test ## run all tests
 	@PYTHONPATH=tools $(PY) -m pytest tests $(ARGS)
 
 lint: build/.test ## check style and format
-	@$(PY) -m ruff check tools tests lib firmware
-	@$(PY) -m ruff format --check tools tests lib firmware
+	@$(PY) -m ruff check tools tests lib firmware boards examples
+	@$(PY) -m ruff format --check tools tests lib firmware boards examples
 
 size: build/.run ## bytes of every device module as .mpy, against the budgets
 	@$(TOOLS) size

@@ -164,9 +164,10 @@ def smallest(host: Host, elf: Path, say, **more) -> int:
         middle = (low + high) // 2 // STEP * STEP
         say(f"a heap of {middle}")
         low, high = (low, middle) if passes(host, elf, middle, **more) else (middle, high)
-    while not all(passes(host, elf, high, **more) for _ in range(TRIES)):
-        high += STEP
-    return high
+    for heap in range(high, HIGH + 1, STEP):
+        if all(passes(host, elf, heap, **more) for _ in range(TRIES)):
+            return heap
+    raise ToolError(f"no heap up to {HIGH} bytes is enough {TRIES} times in a row")
 
 
 def imports(elf: Path, plain: Path, folder: Path) -> dict:

@@ -114,7 +114,7 @@ def test_fault_29_the_keep_alives_ticks_wrap(device, tmp_path, before):
     assert found["connects"] == 1 and found["accepted"] >= 3
     between = [b - a for a, b in zip(found["pings"], found["pings"][1:], strict=False)]
     # Three quarters of 1200 s after the last packet, so before 1.5 times that is over.
-    assert len(between) >= 45 and max(between) <= 1_800_000 and min(between) >= 899_000
+    assert len(between) >= 40 and max(between) <= 1_800_000 and min(between) >= 899_000
 
 
 @pytest.mark.parametrize("before", [100, 300, 5000])

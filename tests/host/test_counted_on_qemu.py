@@ -39,8 +39,10 @@ def test_on_lwip(make_board, tmp_path, peers):
     assert told.pop("grown") < 1024
     assert sorted(told.pop("ports")) == [5000, 8080]
     assert sorted(told.pop("open")) == [1, 2, 4, 4, 4]  # a datagram socket, a listener, three contacts that ended
+    # The host may have answered before connect() returns: then it is no pending connection.
+    assert told.pop("not yet") == (1 if told.pop("pending") else 2)
     assert told == {
-        "poll": [4], "timeout": True, "ended": [4], "pending": True, "not yet": 1, "writable": 1, "readable": 1,
+        "poll": [4], "timeout": True, "ended": [4], "writable": 1, "readable": 1,
         "line": "one\n", "made": [4, 3], "refused": True, "reset": True, "tls": "hello",
         "tls reset": True,
     }  # fmt: skip
