@@ -56,7 +56,8 @@ class Host:
             where = stack.enter_context(broker.EmbeddedBroker(self._bundle))
             stack.enter_context(Responder(where.host, where.port, self._bundle, Service(0, self._outcomes.put)))
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
-            self.port, self.broker_port = listener.getsockname()[1], where.port
+            listener.setblocking(False)
+            self._listener, self.port, self.broker_port = listener, listener.getsockname()[1], where.port
             self._stack = stack.pop_all()
         return self
 
@@ -70,6 +71,13 @@ class Host:
             while True:
                 found.append(self._outcomes.get_nowait())
         return found
+
+    def clear(self) -> None:
+        """Forget the reports and the connections of a board that is gone."""
+        self.reports()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._listener.accept()[0].close()
 
     def settings(self, **more) -> dict:
         """Of a new thing each time: a board starts without a state, and ids of one thing must increase."""
@@ -151,7 +159,7 @@ def passes(host: Host, elf: Path, heap: int, **more) -> bool:
     except (board.BoardError, board.TransportError, ToolError, queue.Empty):
         pass  # too little even to be told what to do
     finally:
-        host.reports()
+        host.clear()
     return False
 
 
@@ -208,7 +216,7 @@ def instructions(host: Host, elf: Path) -> dict:
 
 def measure(reports: int, say) -> dict:
     elf, plain = firmware.ensure("agent", progress=say), firmware.ensure("plain", progress=say)
-    results = {"firmware": {"agent": elf.stat().st_size, "plain": plain.stat().st_size}}
+    results = {}
     with tempfile.TemporaryDirectory() as name, Host(Path(name) / "certs") as host:
         results["imports"] = imports(elf, plain, Path(name))
         results["instructions"] = instructions(host, elf)
