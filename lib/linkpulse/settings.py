@@ -35,7 +35,6 @@ _TOPICS = ("thing", "topic")
 _OFFLINE = ("host", "ca", "cert", "key")  # not needed where nothing is published
 
 
-
 class Settings:
     """Every key of the file as an attribute; `warnings` lists what was changed to something that works."""
 

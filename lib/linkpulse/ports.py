@@ -1,0 +1,71 @@
+"""Listening ports: a sorted table of bounded size."""
+
+from array import array
+
+
+class PortTable:
+    """Listening ports, each (port, interface) once, sorted; beyond the capacity the lowest, and a true total."""
+
+    def __init__(self, capacity=128):
+        self._capacity = capacity
+        self._keys = array("i", bytearray(4 * capacity))
+        self._another = None
+        self.begin()
+
+    def begin(self, floor=-1):
+        """Starts over, for keys above `floor` only."""
+        self.kept = 0
+        self.more = False  # there were keys above the last one kept
+        self._floor = floor
+
+    def add(self, port, slot):
+        key = port << 8 | slot
+        if key <= self._floor:
+            return
+        keys = self._keys
+        low = 0
+        high = self.kept
+        while low < high:
+            middle = (low + high) >> 1
+            if keys[middle] < key:
+                low = middle + 1
+            else:
+                high = middle
+        if low < self.kept and keys[low] == key:
+            return
+        if self.kept == self._capacity:
+            self.more = True
+            if low == self.kept:
+                return
+        else:
+            self.kept += 1
+        i = self.kept - 1
+        while i > low:
+            keys[i] = keys[i - 1]
+            i -= 1
+        keys[low] = key
+
+    def last(self):
+        """The highest key kept: the floor of a pass that looks for what is above it."""
+        return self._keys[self.kept - 1]
+
+    def another(self):
+        """A second table of the same size, for such passes."""
+        if self._another is None:
+            self._another = PortTable(self._capacity)
+        return self._another
+
+    def rest(self, first):
+        """The table for a pass over what is above this one's ports, to count it; None when there is nothing above."""
+        if not self.more:
+            return None
+        floor = self.last()
+        table = first.another()
+        table.begin(floor)
+        return table
+
+    def port(self, i):
+        return self._keys[i] >> 8
+
+    def slot(self, i):
+        return self._keys[i] & 255
