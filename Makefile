@@ -25,6 +25,7 @@ HEAP ?=
 LOOPBACK ?=
 PROC ?= /proc
 export LINKPULSE_MICROPYTHON := $(MICROPYTHON)
+export LINKPULSE_THING := $(THING)
 
 # `make report` prints JSON for people unless told otherwise.
 REPORT_FORMAT = $(if $(filter command line environment override,$(origin FORMAT)),$(FORMAT),json)
@@ -40,11 +41,11 @@ setup: build/.run ## make the virtual environment that run, report and size need
 
 run: build/.run ## report this machine to a broker here until Ctrl-C: TARGET=qemu COUNT= INTERVAL= FORMAT= TAGS= THING= BROKER= MICROPYTHON= LOOPBACK=1
 	@$(TOOLS) run $(if $(COUNT),--count '$(COUNT)') --interval '$(INTERVAL)' --format '$(FORMAT)' --tags '$(TAGS)' \
-	  --thing '$(THING)' --broker '$(BROKER)' --target '$(TARGET)' $(if $(HEAP),--heap '$(HEAP)') \
+	  --thing "$$LINKPULSE_THING" --broker '$(BROKER)' --target '$(TARGET)' $(if $(HEAP),--heap '$(HEAP)') \
 	  $(if $(filter-out 0,$(LOOPBACK)),--loopback)
 
 report: build/.run ## print one report of this machine, nothing else: FORMAT= TAGS= PROC= LOOPBACK=1
-	@$(TOOLS) report --format '$(REPORT_FORMAT)' --tags '$(REPORT_TAGS)' --thing '$(THING)' --proc '$(PROC)' \
+	@$(TOOLS) report --format '$(REPORT_FORMAT)' --tags '$(REPORT_TAGS)' --thing "$$LINKPULSE_THING" --proc '$(PROC)' \
 	  $(if $(filter-out 0,$(LOOPBACK)),--loopback)
 
 firmware: build/.run ## build a board's firmware: BOARD=qemu-mps2 HEAP=65536

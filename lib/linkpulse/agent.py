@@ -72,7 +72,7 @@ class Agent:
             self._session.close()
 
     async def run_async(self, told=None):
-        """The same among other tasks; a connection attempt holds them up for as long as it takes."""
+        """The same among other tasks; connecting and publishing hold them up, each operation for `timeout` at most."""
         import asyncio
 
         try:
@@ -142,6 +142,7 @@ class Agent:
     def _received(self, topic, payload):
         response = self.reporter.receive(topic, payload)
         if response is None or not response.matches:
+            self._status.heard(response)
             return
         self._schedule.good()
         if response.status == "accepted":

@@ -44,7 +44,10 @@ class Baseline:
             os.rename(self._path + ".new", self._path)
             self.problem = None
         except OSError as e:
-            self.problem = "the baseline file %s cannot be written (error %s)" % (self._path, e.args[0])
+            self.problem = (
+                "the baseline file %s cannot be written (error %s): make its folder, or let the agent write there"
+                % (self._path, e.args[0])
+            )
 
     def _boot(self):
         with open(self._boot_id, "rb") as f:

@@ -4,7 +4,7 @@ from micropython import const
 
 NO_INTERFACE = const(255)  # a slot: the interface is not known, or the address is a wildcard
 
-NAMES = const(64)  # at the most
+NAMES = const(250)  # at the most, so that a slot fits a byte
 _SIZE = const(16)  # IFNAMSIZ of linux/if.h, with the zero at the end
 _SEEN = const(1)
 _SEEN_BEFORE = const(2)
@@ -15,7 +15,7 @@ class Names:
 
     def __init__(self):
         self._names = []
-        self._seen = bytearray(NAMES)
+        self._seen = bytearray()
         self.fresh = False  # the last `find` met a name that was not in the sample before
 
     def begin(self):
@@ -67,6 +67,8 @@ class Names:
             return NO_INTERFACE
         slot = len(self._names)
         if slot < NAMES:
+            if len(self._seen) == slot:
+                self._seen.append(0)
             self._names.append(name)
         else:
             slot = 0

@@ -86,7 +86,7 @@ class Counters:
     def difference(self, which):
         """The sum over all interfaces of the last sample, since the last `commit()`."""
         total = 0
-        for slot in range(len(self._now) >> 3):
+        for slot in range(self.names.known()):
             if self.names.seen(slot):
                 total += self._difference((slot << 3) + 2 * which)
         return total
@@ -94,13 +94,13 @@ class Counters:
     def commit(self):
         """The report of the last sample was accepted: the next differences count from it."""
         if self._collected:
-            for slot in range(len(self._now) >> 3):
+            for slot in range(self.names.known()):
                 if self.names.seen(slot):
                     self._rebase(slot << 3)
 
     def baseline(self):
         """(name, eight values) of each interface of the last sample: what `restore` takes after a restart."""
-        for slot in range(len(self._base) >> 3):
+        for slot in range(self.names.known()):
             if self.names.seen(slot):
                 yield self.names.name(slot), self._base[slot << 3 : (slot << 3) + 8]
 

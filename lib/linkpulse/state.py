@@ -58,6 +58,7 @@ class Ids:
         try:
             with open(temporary, "wb") as f:
                 f.write(number + b" " + _check(number) + b"\n")
+                f.flush()  # fsync(2) on the unix port: the rename must not come before the bytes
             os.rename(temporary, self._path)
             self.problem = None
         except OSError as e:

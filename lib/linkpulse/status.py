@@ -34,6 +34,12 @@ class Status:
         self.changed = True
         self.say(INFO if error is None else ERROR, what if error is None else error)
 
+    def heard(self, response):
+        """Notes a response that is none to the report that waits (or None): one that cannot be read is an error."""
+        if response is not None and response.status == "malformed":
+            self.values["last_error"] = response.message
+            self.say(ERROR, response.message)
+
     def say(self, level, text):
         """Tells the log, if there is one. What the application does wrong in it does not end the reports."""
         try:

@@ -14,6 +14,8 @@ CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = const(0x20), const(0x30), const(0x4
 # What a broker may send here, and the bytes that it has at least (PUBLISH, SUBACK) or exactly.
 _LEAST = {CONNACK: 2, PUBLISH: 2, PUBACK: 2, SUBACK: 3, PINGRESP: 0}
 
+_MOST = const(262144)  # twice what AWS IoT carries: more is not read away
+
 
 class Resolver:
     """Stands where umqtt.simple looks for the module `socket`."""
@@ -131,7 +133,8 @@ class Stream:
                 break
         kind = buf[0] & 0xF0
         if at + 1 + length > len(buf):
-            raise TooLarge("a packet of %d bytes from the broker, over %d" % (length, len(buf)))
+            self._let_go(length)
+            return False
         least = _LEAST.get(kind)
         open_ended = kind == PUBLISH or kind == SUBACK
         if least is None or length < least or not (open_ended or length == least) or (kind != PUBLISH and buf[0] & 15):
@@ -142,6 +145,34 @@ class Stream:
         self._end = at + 1 + length
         self._partial = False
         return True
+
+    def _let_go(self, length):
+        # A message larger than the buffer, from whoever may publish here. Were it not acknowledged, a broker that keeps
+        # the session would send it again at every connection, before anything else.
+        head = self._buf[0]
+        if head & 0xF0 != PUBLISH or length > _MOST:
+            raise TooLarge("a packet of %d bytes from the broker, over %d" % (length, len(self._buf)))
+        self._link.receive(self._view[:2], True)
+        topic = self._buf[0] << 8 | self._buf[1]
+        qos = head & 6
+        if qos > 2 or length < 2 + topic + qos:
+            raise ProtocolError("a large message from the broker is not what MQTT allows")
+        self._pass_over(topic)
+        if qos:
+            self._link.receive(self._view[2:4], True)
+        self._pass_over(length - 2 - topic - qos, 4)
+        self._partial = False
+        if qos:
+            self._buf[0] = PUBACK
+            self._buf[1] = 2
+            self._unsent = 4
+            self.flush()
+
+    def _pass_over(self, n, at=0):
+        while n > 0:
+            part = min(n, len(self._buf) - at)
+            self._link.receive(self._view[at : at + part], True)
+            n -= part
 
     def _check_publish(self, at, length):
         qos = self._buf[0] & 6

@@ -1,7 +1,6 @@
 """The contract (contract.py) on every collector, and what each of those in memory shows."""
 
 import errno
-import os
 import sys
 from check import equal, raises
 from contract import check, fill
@@ -12,6 +11,7 @@ from linkpulse import collect
 from linkpulse.collect import cyw43, sockets
 from linkpulse.collect.ledger import FREE
 from linkpulse.collect.linux import Collector
+from linkpulse.errors import CollectError
 from linkpulse.reporter import Reporter
 from linkpulse.sample import Counters, SocketTable
 
@@ -361,16 +361,23 @@ class Nothing:
     """Where a module is expected: none of its names can be imported."""
 
 
-def chosen(settings, lwip_is_there=False, network=None):
+class Platform:
+    def __init__(self, platform):
+        self.platform = platform
+
+
+def chosen(settings, lwip_is_there=False, network=None, platform="esp32"):
     """collect.choose() on a platform that has only these."""
     names = ("linkpulse.collect.lwip", "network")
     kept = [sys.modules.get(name) for name in names]
     counting()  # so that install() finds that it has been called
+    collect.sys = Platform(platform)
     try:
         sys.modules[names[0]] = lwip() if lwip_is_there else Nothing()
         sys.modules["network"] = network or Nothing()
         return collect.choose(settings)
     finally:
+        collect.sys = sys
         for name, module in zip(names, kept):
             if module is None:
                 del sys.modules[name]
@@ -385,17 +392,15 @@ def test_choose_lwip_where_lwipstat_is():
     equal(sample(c).tcp_total, 4)
 
 
-def test_choose_linux_where_proc_is():
-    made = []
-    try:
-        for folder in ("choose-test", "choose-test/net"):
-            os.mkdir(folder)
-            made.append(folder)
-        c = chosen(Some("choose-test"))
-        assert isinstance(c, Collector) and "/proc" in c.source
-    finally:
-        for folder in reversed(made):
-            os.rmdir(folder)
+def test_choose_linux_on_linux():
+    c = chosen(Some("/proc"), platform="linux")
+    assert isinstance(c, Collector) and "/proc" in c.source
+
+
+def test_a_proc_that_is_not_there_is_no_machine_without_sockets():
+    c = chosen(Some("/nowhere/proc"), platform="linux")
+    assert isinstance(c, Collector)
+    raises(CollectError, Reporter(c, "thing-1", lambda: 1).report)
 
 
 def test_choose_counting_elsewhere():

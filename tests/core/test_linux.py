@@ -410,8 +410,8 @@ def test_counters_that_cannot_be_read():
             assert not counters.available()
 
 
-def test_more_than_64_interfaces():
-    many = [("veth%d" % i, 100, 1, 100, 1) for i in range(70)]
+def test_more_interfaces_than_there_are_slots():
+    many = [("veth%d" % i, 100, 1, 100, 1) for i in range(256)]
     c = collector(usual(dev=dev(*many)))
     counters = Counters()
     c.counters(counters)

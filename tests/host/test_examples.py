@@ -15,7 +15,7 @@ OWN = """
 import sys
 sys.path.append({examples!r})
 import time, tls, umqtt.simple
-from own_connection import report_once
+from own_connection import Reports
 
 context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
 context.verify_mode = tls.CERT_REQUIRED
@@ -47,7 +47,9 @@ class Secured:
 umqtt.simple.socket = Secured()
 client = umqtt.simple.MQTTClient("thing-1", {host!r}, {port})
 client.connect()
-print(report_once(client, "thing-1").status)
+reports = Reports(client, "thing-1", {state!r})
+for _ in range(2):
+    print(reports.report().status)
 client.disconnect()
 """
 
@@ -59,8 +61,9 @@ def on_micropython(micropython, mpy_path, vendor, *arguments):
     return done.stdout
 
 
-def test_a_report_over_the_applications_own_connection(embedded_broker, certs, micropython, mpy_path, vendor):
-    with Responder(embedded_broker.host, embedded_broker.port, certs, Service(limit=0)):
+def test_reports_over_the_applications_own_connection(embedded_broker, certs, micropython, mpy_path, vendor, tmp_path):
+    outcomes = []
+    with Responder(embedded_broker.host, embedded_broker.port, certs, Service(limit=0, on_outcome=outcomes.append)):
         code = OWN.format(
             examples=str(paths.ROOT / "examples"),
             host=embedded_broker.host,
@@ -68,8 +71,12 @@ def test_a_report_over_the_applications_own_connection(embedded_broker, certs, m
             ca=str(certs.ca.der),
             cert=str(certs.thing.der),
             key=str(certs.thing.key_der),
+            state=str(tmp_path / "state"),
         )
-        assert on_micropython(micropython, mpy_path, vendor, "-c", code) == "accepted\n"
+        assert on_micropython(micropython, mpy_path, vendor, "-c", code) == "accepted\naccepted\n"
+    first, second = (outcome.verdict for outcome in outcomes)
+    assert second.report_id > first.report_id
+    assert "network_stats" not in first.report["metrics"] and "network_stats" in second.report["metrics"]
 
 
 CBOR = "29 bytes\nports [22, 443]\nrefused: a CBOR length goes past the end\n"

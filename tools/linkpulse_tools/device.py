@@ -74,6 +74,9 @@ class Device:
             status = parse_status(line)
             if status is not None:
                 self._events.put(("status", status))
+            else:
+                self._errors.write(line)  # MicroPython's traceback comes on standard output
+                self._errors.flush()
         self._events.put(("exit", self._process.wait()))
 
 

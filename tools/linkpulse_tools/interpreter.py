@@ -85,7 +85,9 @@ def check(path: str) -> Interpreter:
         version = tuple(found["version"])
     except (ValueError, KeyError, TypeError):
         said = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise ToolError(f"{path} is no MicroPython that linkpulse can use: {said[0]}") from None
+        raise ToolError(
+            f"{path} is no MicroPython that linkpulse can use ({said[0]}): give another with MICROPYTHON="
+        ) from None
     problems = list(_problems(found, version))
     if problems:
         raise ToolError(f"{path} cannot run the agent: {'; '.join(problems)}. Give another with MICROPYTHON=")

@@ -26,7 +26,8 @@ def report(settings: dict, micropython: str | None = None) -> bytes:
     except subprocess.TimeoutExpired:
         raise ToolError(f"the device gave no report in {TIMEOUT} s") from None
     if done.returncode or not done.stdout:
-        said = done.stderr.decode(errors="replace").strip() or "it said nothing"
+        # MicroPython's traceback comes on standard output.
+        said = (done.stderr + done.stdout).decode(errors="replace").strip() or "it said nothing"
         raise ToolError(f"the device gave no report (exit code {done.returncode}):\n{said}")
     sys.stderr.write(done.stderr.decode(errors="replace"))
     return done.stdout.rstrip(b"\n") + b"\n" if settings["format"] == "json" else done.stdout
@@ -35,6 +36,6 @@ def report(settings: dict, micropython: str | None = None) -> bytes:
 def _proc(text: str) -> str:
     """An absolute proc root that exists."""
     path = Path(text).absolute()
-    if not path.is_dir():
-        raise ToolError(f"{text} is no folder: PROC names a proc root such as /proc or /host_proc/1")
+    if not (path / "net").is_dir():
+        raise ToolError(f"{text} has no folder net: PROC names a proc root such as /proc or /host_proc/1")
     return str(path)

@@ -13,7 +13,8 @@ from micropython import const
 ENTRY = const(18)  # slot, family, address
 LEFT_OUT = const(254)  # the slot of an interface that the owner does not want reported
 
-_ENTRIES = const(32)
+_ENTRIES = const(32)  # at first, and as many more each time
+_MOST = const(256)
 _ROUTE = const(9)  # slot, network, mask
 _ROUTES = const(32)
 # struct nlmsghdr {length 20, RTM_GETADDR 22, NLM_F_REQUEST | NLM_F_DUMP, 1, 0} and rtgenmsg {AF_INET}.
@@ -37,8 +38,7 @@ class Addresses:
 
     def __init__(self, net, own_namespace, wanted):
         self.table = bytearray(ENTRY * _ENTRIES)
-        self.count = 0
-        self._next = 0
+        self.count = self._filled = self._next = 0
         self._wanted = wanted
         self._inet6 = net("if_inet6")
         self._route = net("route")
@@ -48,11 +48,12 @@ class Addresses:
 
     def fill(self, names, lines):
         """Reads all local addresses. `names` (sample.Names) keeps the interfaces, `lines` lends its buffer."""
-        self.count = self._next = self._route_count = 0
+        self.count = self._filled = self._next = self._route_count = 0
         self._names = names
         self._read(lines, self._inet6)
         if self._netlink is None or not self._netlink.dump(self, lines.buf):
             self._read(lines, self._route)
+        self._filled = self.count
 
     def learn(self, raw, at, family):
         """An address that `fill` did not see (raw[at:]): looks it up among the networks and keeps it."""
@@ -65,13 +66,19 @@ class Addresses:
         self.add(slot, raw, at, family)
 
     def add(self, slot, raw, at, family):
+        if self._next == len(self.table) // ENTRY:
+            if self._next < _MOST:
+                self.table.extend(bytes(ENTRY * _ENTRIES))  # a host of many addresses gets its room once
+            else:
+                # What was looked up gives way to what is; what `fill` read stays, but for the last one.
+                self._next = min(self._filled, _MOST - 1)
         entry = self._next * ENTRY
         self.table[entry] = slot
         self.table[entry + 1] = family
         for i in range(4 if family == 4 else 16):
             self.table[entry + 2 + i] = raw[at + i]
-        self._next = (self._next + 1) % _ENTRIES
-        self.count += self.count < _ENTRIES
+        self._next += 1
+        self.count = max(self.count, self._next)
 
     def slot(self, buf, start, end):
         if not self._wanted.name(buf, start, end):

@@ -108,6 +108,15 @@ class Ledger:
         """Where its address stands in `buffer`."""
         return i * _ENTRY + 8
 
+    def ended(self):
+        """(remote ends of connections that ended since the last accepted report, how often they were met)."""
+        ends = hits = 0
+        for i in range(self.capacity):
+            if self.kind(i) > CONNECTED:
+                ends += 1
+                hits += self.hits(i)
+        return ends, hits
+
     def hand_on(self):
         """What has ended is in a report now."""
         for at in range(0, len(self.buffer), _ENTRY):

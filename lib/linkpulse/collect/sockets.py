@@ -29,11 +29,15 @@ class Collector:
 
     width = 64
     counts_from_start = True
-    source = "this program's own sockets; packets estimated; contacts that ended between reports included"
 
     def __init__(self, loopback=False, ledger=None):
         self._ledger = ledger or install()
         self._loopback = loopback
+
+    @property
+    def source(self):
+        text = "this program's own sockets; packets estimated; contacts that ended included, %d met %d times"
+        return text % self._ledger.ended()
 
     @property
     def skipped(self):

@@ -13,7 +13,7 @@ class Wanted:
         """Whether the interface buf[start:end] is to be reported. Loopback is `lo`, in lwIP `lo0`."""
         n = end - start
         if 2 <= n <= 3 and buf[start] == 108 and buf[start + 1] == 111 and (n == 2 or buf[start + 2] == 48):
-            return self.loopback
+            return self.loopback and not _listed(self._exclude, buf, start, end)
         if self._include:
             return _listed(self._include, buf, start, end)
         return not _listed(self._exclude, buf, start, end)
