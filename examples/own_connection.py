@@ -1,6 +1,6 @@
 """linkpulse with the MQTT connection that the application has already: a board has memory and a client id for one.
 
-`client` is any umqtt.simple client that is connected. Make one Reports at the start, and call `report` every five minutes.
+`client` is any umqtt.simple client that is connected. Make one Reports at the start; call `report` every five minutes.
 """
 
 import time
