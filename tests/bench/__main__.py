@@ -23,8 +23,8 @@ def notes(results: dict) -> list[str]:
     return [
         f"Measured {alone} with {results['buckets']} TCP hash buckets{why}. N: established rows; besides "
         f"{namespace.LISTENERS} listeners, {namespace.DATAGRAM} UDP sockets, all on loopback and reported by both.",
-        f"CPU: user and system, read from outside, {results['rounds']} rounds in turns, the lowest of each: what disturbs "
-        f"a measurement only adds to it. Instructions: {counted}.",
+        f"CPU: user and system, read from outside, {results['rounds']} rounds in turns, the lowest of each: what "
+        f"disturbs a measurement only adds to it. Instructions: {counted}.",
         "AWS's agent: collection to JSON, nothing sent. cbor2 stand-in: an encoder in the style of micropython-lib's.",
         "Heap: this interpreter has 64-bit words and loads the code into its heap, so the budget of 8 KB (32-bit, "
         "frozen) is not judged here, nor is the resident memory of a connected agent.",
