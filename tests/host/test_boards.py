@@ -134,9 +134,11 @@ def test_what_is_frozen_is_enough(frozen, micropython, tmp_path, board):
     chosen = KNOWN[board][2]
     script = (
         "import linkpulse.agent, linkpulse.jsonwriter, microcbor\n"
-        "from linkpulse.collect import choose\n"
+        "from linkpulse import collect\n"
+        "class Board:\n    platform = 'a board'\n"
+        "collect.sys = Board\n"
         "class S:\n    proc, loopback, include, exclude = '/nowhere', False, (), ()\n"
-        "try:\n    print(choose(S).source)\n"
+        "try:\n    print(collect.choose(S).source)\n"
         "except ImportError as e:\n    print(e)\n"
     )
     env = {**os.environ, "MICROPYPATH": f"{frozen(board)}:.frozen"}
