@@ -46,8 +46,9 @@ def reset(s):
 
 
 def http(s):
-    while not s.recv(1000).endswith(b"\r\n\r\n"):
-        pass
+    asked = b""
+    while not asked.endswith(b"\r\n\r\n"):
+        asked += s.recv(1000)
     s.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 
 
