@@ -1,6 +1,7 @@
 """The `linkpulse` command. Exit codes: 0 done, 1 not done and why on standard error, 2 wrong usage, 130 Ctrl-C."""
 
 import functools
+import importlib
 import re
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from linkpulse_tools import __version__, firmware, once, paths, size
 from linkpulse_tools.errors import ToolError
 from linkpulse_tools.run import Options, run
 
+# Commands of their own modules, each a click command named `command`, loaded when they are asked for.
+MODULES: dict[str, str] = {}
 THING = re.compile(r"[a-zA-Z0-9:_-]{1,64}")
 
 
@@ -39,10 +42,22 @@ def _common(default_format: str, default_tags: str):
     return decorate
 
 
-@click.group()
+class Commands(click.Group):
+    """The commands of this module and of MODULES."""
+
+    def list_commands(self, context) -> list[str]:
+        return sorted([*super().list_commands(context), *MODULES])
+
+    def get_command(self, context, name: str):
+        if name not in MODULES:
+            return super().get_command(context, name)
+        return importlib.import_module(f"linkpulse_tools.{MODULES[name]}").command
+
+
+@click.group(cls=Commands)
 @click.version_option(__version__)
 def commands() -> None:
-    """Run, check and show the reports of a linkpulse device."""
+    """Bring linkpulse onto a device, and run, check and show its reports."""
 
 
 @commands.command("run")

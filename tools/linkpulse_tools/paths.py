@@ -1,11 +1,16 @@
-"""Where things are in a checkout."""
+"""Where things are: in a checkout, or where pip has put them, and then what is made goes to the user's cache."""
 
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+import platformdirs
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parents[1]
+INSTALLED = not (CHECKOUT / "lib" / "linkpulse").is_dir()
+ROOT = HERE / "on_device" if INSTALLED else CHECKOUT
 LIB = ROOT / "lib"
 FIRMWARE = ROOT / "firmware"
-BUILD = ROOT / "build"
+BUILD = platformdirs.user_cache_path("linkpulse") if INSTALLED else CHECKOUT / "build"
 VENDOR = BUILD / "vendor"
 MPY = BUILD / "mpy"
 CERTS = BUILD / "certs"
