@@ -31,7 +31,7 @@ export LINKPULSE_THING := $(THING)
 REPORT_FORMAT = $(if $(filter command line environment override,$(origin FORMAT)),$(FORMAT),json)
 REPORT_TAGS = $(if $(filter command line environment override,$(origin TAGS)),$(TAGS),long)
 
-.PHONY: help setup run report firmware qemu test lint size bench fuzz soak-virtual soak advisor lock clean
+.PHONY: help setup run report firmware qemu test lint size packages bench fuzz soak-virtual soak advisor lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ lint: build/.test ## check style and format
 
 size: build/.run ## bytes of every device module as .mpy, against the budgets
 	@$(TOOLS) size
+
+packages: build/.run ## write the package files that mip installs from
+	@$(TOOLS) packages
 
 bench: build/.bench ## side by side with AWS's Python agent; TARGET=qemu: what the agent takes on the board in QEMU
 	@PYTHONPATH=tools $(PY) -m tests.bench$(if $(filter qemu,$(TARGET)),.qemu) $(ARGS)
