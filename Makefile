@@ -68,6 +68,9 @@ size: build/.run ## bytes of every device module as .mpy, against the budgets
 packages: build/.run ## write the package files that mip installs from
 	@$(TOOLS) packages
 
+dist: build/.run ## build all packages into build/dist, with SHA256SUMS
+	@$(TOOLS) dist
+
 bench: build/.bench ## side by side with AWS's Python agent; TARGET=qemu: what the agent takes on the board in QEMU
 	@PYTHONPATH=tools $(PY) -m tests.bench$(if $(filter qemu,$(TARGET)),.qemu) $(ARGS)
 
