@@ -52,7 +52,7 @@ def text(package: Package, lib: Path = paths.LIB, folder: str = "lib/", suffix: 
     return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
-def outdated(root: Path = paths.ROOT) -> dict[str, str]:
+def outdated(root: Path) -> dict[str, str]:
     """The package files at `root` that are not what its lib/ asks for, and their right text."""
     lib = root / "lib"
     wanted = {name: text(package, lib) for name, package in all_of(lib).items()}
@@ -69,7 +69,7 @@ def command(dry_run: bool) -> None:
     """Write the package files of a checkout that mip installs from."""
     if paths.INSTALLED:
         raise ToolError("package files lie in a checkout of linkpulse: run this in one")
-    for name, right in outdated().items():
+    for name, right in outdated(paths.ROOT).items():
         if not dry_run:
             files.write(paths.ROOT / name, right.encode())
         click.echo(name)
