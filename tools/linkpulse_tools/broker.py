@@ -131,7 +131,7 @@ class MosquittoBroker:
             probe.bind((HOST, 0))
             self.port = probe.getsockname()[1]
         path = self._folder / "mosquitto.conf"
-        files.write(path, configuration(self._bundle, self.port).encode())
+        files.write(path, self._configuration().encode())
         self._log, self._settled, self._running = [], threading.Event(), False
         command = [self._program, "-c", str(path)]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -141,6 +141,9 @@ class MosquittoBroker:
         if not self._running:
             self.__exit__()
         return self._running
+
+    def _configuration(self) -> str:
+        return configuration(self._bundle, self.port)
 
     def _read(self) -> None:
         """Keep what mosquitto says; its "running" line comes after its sockets listen."""

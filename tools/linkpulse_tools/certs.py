@@ -1,4 +1,4 @@
-"""Certificates for a demonstration broker: an authority, a server, things. All keys are P-256.
+"""Certificates: an authority, a server, things. The keys made here are P-256.
 
 `ensure` is what `make run` uses; the parts take dates, names and signers, so that tests can make every wrong one.
 """
@@ -56,34 +56,57 @@ class Files:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What one broker with its clients needs."""
+    """What one broker with its clients needs; without a thing, what the broker and the service need."""
 
     ca: Files
     server: Files
     service: Files
-    thing: Files
-    thing_name: str
+    thing: Files | None = None
+    thing_name: str = ""
 
 
-def make_authority(name: str = "linkpulse demo CA", not_before=None, not_after=None) -> Pair:
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """A P-256 key."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def make_authority(name: str = "linkpulse demo CA", not_before=None, not_after=None, key=None) -> Pair:
     """A self-signed authority, valid from an hour ago for a year unless told otherwise (aware datetimes)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(name, key, not_before, not_after).issuer_name(_name(name))
+    key = key or new_key()
+    builder = _builder(name, key.public_key(), not_before, not_after).issuer_name(_name(name))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
     return Pair(builder.sign(key, hashes.SHA256()), key)
 
 
 def make_server(authority: Pair, names=LOCAL_NAMES, not_before=None, not_after=None) -> Pair:
-    """A server's certificate for host names and addresses."""
-    alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
-    usage = ExtendedKeyUsageOID.SERVER_AUTH
-    return _leaf(authority, names[0], usage, not_before, not_after, alternatives)
+    """A server's certificate for host names and addresses, and its new key."""
+    key = new_key()
+    return Pair(sign_server(authority, key.public_key(), names, not_before, not_after), key)
 
 
 def make_client(authority: Pair, name: str, not_before=None, not_after=None) -> Pair:
-    """A client's certificate; `name` (the thing's, at most 64 characters) is its common name."""
-    return _leaf(authority, name, ExtendedKeyUsageOID.CLIENT_AUTH, not_before, not_after)
+    """A client's certificate and its new key; `name` (the thing's, at most 64 characters) is its common name."""
+    key = new_key()
+    return Pair(sign_client(authority, key.public_key(), name, not_before, not_after), key)
+
+
+def sign_server(authority: Pair, public_key, names, not_before=None, not_after=None) -> x509.Certificate:
+    """A server's certificate for a key that is there; the first of `names` is its common name."""
+    alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
+    usage = ExtendedKeyUsageOID.SERVER_AUTH
+    # A common name ends at 64 characters; clients go by the alternatives.
+    return _leaf(authority, public_key, names[0][:64], usage, not_before, not_after, alternatives)
+
+
+def sign_client(authority: Pair, public_key, name: str, not_before=None, not_after=None) -> x509.Certificate:
+    """A client's certificate for a key that is there."""
+    return _leaf(authority, public_key, name, ExtendedKeyUsageOID.CLIENT_AUTH, not_before, not_after)
+
+
+def encode_key(key, encoding: serialization.Encoding) -> bytes:
+    """A private key as files hold it, without a password."""
+    return key.private_bytes(encoding, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
 
 
 def save(pair: Pair, folder: Path, stem: str) -> Files:
@@ -93,8 +116,7 @@ def save(pair: Pair, folder: Path, stem: str) -> Files:
     files.write(paths.pem, pair.certificate.public_bytes(encoding.PEM))
     files.write(paths.der, pair.certificate.public_bytes(encoding.DER))
     for path, kind in ((paths.key_pem, encoding.PEM), (paths.key_der, encoding.DER)):
-        form = serialization.PrivateFormat.TraditionalOpenSSL
-        files.write(path, pair.key.private_bytes(kind, form, serialization.NoEncryption()), 0o600)
+        files.write(path, encode_key(pair.key, kind), 0o600)
     return paths
 
 
@@ -134,9 +156,8 @@ def _usable(bundle: Bundle) -> bool:
         return False
 
 
-def _leaf(authority: Pair, name: str, usage, not_before, not_after, alternatives=None) -> Pair:
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(name, key, not_before, not_after).issuer_name(authority.certificate.subject)
+def _leaf(authority: Pair, public_key, name: str, usage, not_before, not_after, alternatives=None) -> x509.Certificate:
+    builder = _builder(name, public_key, not_before, not_after).issuer_name(authority.certificate.subject)
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(digital_signature=True), critical=True)
@@ -144,18 +165,18 @@ def _leaf(authority: Pair, name: str, usage, not_before, not_after, alternatives
     builder = builder.add_extension(identifier, critical=False)
     if alternatives:
         builder = builder.add_extension(alternatives, critical=False)
-    return Pair(builder.sign(authority.key, hashes.SHA256()), key)
+    return builder.sign(authority.key, hashes.SHA256())
 
 
-def _builder(name, key, not_before, not_after) -> x509.CertificateBuilder:
+def _builder(name, public_key, not_before, not_after) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(_name(name))
-        .public_key(key.public_key())
+        .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before or _now() - SKEW)
         .not_valid_after(not_after or _now() + LIFETIME)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 
 

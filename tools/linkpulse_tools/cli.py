@@ -18,6 +18,7 @@ from linkpulse_tools.run import Options, run
 MODULES: dict[str, str] = {
     "dist": "dist",
     "packages": "packages",
+    "provision": "provision.cli",
 }
 THING = re.compile(r"[a-zA-Z0-9:_-]{1,64}")
 

@@ -1,0 +1,32 @@
+"""The device's settings.json: what provisioning knows goes in, what else is there stays."""
+
+import json
+
+from linkpulse_tools.errors import ToolError
+from linkpulse_tools.provision.store import Store
+
+NAME = "settings.json"
+
+
+def read(store: Store, thing: str) -> dict:
+    """The settings of a thing, {} where there are none."""
+    name = f"{thing}/{NAME}"
+    data = store.read(name)
+    try:
+        found = json.loads(data) if data is not None else {}
+    except ValueError as error:
+        raise ToolError(f"{store.path(name)} is not JSON ({error}): mend it, or remove it") from None
+    if not isinstance(found, dict):
+        raise ToolError(f'{store.path(name)} must be one JSON map, {{"thing": …}}: mend it, or remove it')
+    return found
+
+
+def write(store: Store, thing: str, values: dict) -> str:
+    """Put `values` into the settings; the file is its owner's only where a password is in it."""
+    name, old = f"{thing}/{NAME}", read(store, thing)
+    new = {**old, **values}
+    mode = 0o600 if new.get("wifi_password") else None
+    data = store.read(name)
+    if data is None or new != old:
+        data = json.dumps(new, indent=2, ensure_ascii=False).encode() + b"\n"
+    return store.write(name, data, mode)
