@@ -21,7 +21,11 @@ from linkpulse_tools import dist_files, paths
 from linkpulse_tools.errors import ToolError
 
 # Kind: its module. The first line of the module's docstring says what it makes.
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "mpy": "dist_mpy",
+    "python": "dist_python",
+    "debian": "dist_debian",
+}
 SUMS = "SHA256SUMS"
 
 
