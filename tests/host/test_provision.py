@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from linkpulse_tools import certs as make
 from linkpulse_tools import broker, files, paths
+from linkpulse_tools import certs as make
 from linkpulse_tools.provision import keys, local
 from linkpulse_tools.responder import Responder
 from linkpulse_tools.service import Service

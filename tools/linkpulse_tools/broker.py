@@ -1,4 +1,4 @@
-"""Brokers with mutual TLS on loopback: one inside this process (amqtt), one outside (mosquitto).
+"""Brokers with mutual TLS, on loopback unless told otherwise: one inside this process (amqtt), one outside (mosquitto).
 
 Both are context managers with `host` and `port`; entering returns when connections are accepted.
 """
@@ -20,6 +20,7 @@ from linkpulse_tools.certs import Bundle
 from linkpulse_tools.errors import ToolError
 
 HOST = "127.0.0.1"
+ANY = "0.0.0.0"
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
 RESERVED = "$aws/"
@@ -27,13 +28,19 @@ PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous
 
 
 class ReservedTopicsBroker(Broker):
-    """amqtt 0.12.1 (pinned: both methods are private) that demands client certificates and delivers `$aws/...`."""
+    """amqtt 0.12.1 (pinned: both methods are private) that demands client certificates and delivers `$aws/...`.
 
-    @staticmethod
-    def _create_ssl_context(listener) -> ssl.SSLContext:
+    `crl`: a file of certificates that are refused."""
+
+    crl: Path | None = None
+
+    def _create_ssl_context(self, listener) -> ssl.SSLContext:
         context = Broker._create_ssl_context(listener)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = ssl.CERT_REQUIRED
+        if self.crl:
+            context.load_verify_locations(self.crl)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
         return context
 
     async def _handle_message_delivery(self, client_session, handler, wait_deliver) -> bool:
@@ -46,16 +53,17 @@ class ReservedTopicsBroker(Broker):
 
 
 class EmbeddedBroker:
-    """amqtt in a thread with a loop of its own. `port` is a free one, known once entered."""
+    """amqtt in a thread with a loop of its own, on the IPv4 address `bind`. `host` reaches it from this machine; `port`
+    0 is a free one, known once entered."""
 
-    host = HOST
-
-    def __init__(self, bundle: Bundle):
+    def __init__(self, bundle: Bundle, bind: str = HOST, port: int = 0):
         self._bundle = bundle
+        self._bind = bind
+        self.host = HOST if bind == ANY else bind
         self._ready = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
-        self.port = 0
+        self.port = port
 
     def __enter__(self):
         self._thread.start()
@@ -84,13 +92,14 @@ class EmbeddedBroker:
         self._loop.set_exception_handler(lambda loop, context: None)  # refused handshakes are expected
         listener = {
             "type": "tcp",
-            "bind": f"{HOST}:0",
+            "bind": f"{self._bind}:{self.port}",
             "ssl": True,
             "cafile": str(self._bundle.ca.pem),
             "certfile": str(self._bundle.server.pem),
             "keyfile": str(self._bundle.server.key_pem),
         }
         broker = ReservedTopicsBroker({"listeners": {"default": listener}, "plugins": PLUGINS})
+        broker.crl = self._bundle.crl
         await broker.start()
         self.port = broker._servers["default"].instance.sockets[0].getsockname()[1]
         self._ready.set()

@@ -56,13 +56,15 @@ class Files:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What one broker with its clients needs; without a thing, what the broker and the service need."""
+    """What one broker with its clients needs; without a thing, what the broker and the service need. `crl`: a PEM file
+    of revoked certificates."""
 
     ca: Files
     server: Files
     service: Files
     thing: Files | None = None
     thing_name: str = ""
+    crl: Path | None = None
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:

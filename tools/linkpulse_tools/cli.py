@@ -16,9 +16,11 @@ from linkpulse_tools.run import Options, run
 
 # Commands of their own modules, each a click command named `command`, loaded when they are asked for.
 MODULES: dict[str, str] = {
+    "listen": "listen",
     "dist": "dist",
     "packages": "packages",
     "provision": "provision.cli",
+    "settings": "settings",
 }
 THING = re.compile(r"[a-zA-Z0-9:_-]{1,64}")
 

@@ -8,9 +8,10 @@ import paho.mqtt.client as mqtt
 
 from linkpulse_tools.certs import Bundle, Files
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.service import SUBSCRIPTION, Service
+from linkpulse_tools.service import Service
 
 TIMEOUT = 15.0
+LAST_ANSWER = 5.0  # seconds in which the broker may acknowledge it
 
 
 def client_context(ca: Files, pair: Files | None) -> ssl.SSLContext:
@@ -23,14 +24,15 @@ def client_context(ca: Files, pair: Files | None) -> ssl.SSLContext:
 
 
 class Responder:
-    """Answers every report on the broker at host and port while entered; entering returns once it is subscribed."""
+    """Answers every report on the broker at host and port while entered; entering returns once it is subscribed,
+    leaving once the broker has the last answer."""
 
     def __init__(self, host: str, port: int, bundle: Bundle, service: Service):
         self._address, self._service = (host, port), service
-        self._subscribed = threading.Event()
+        self._subscribed, self._answering, self._last = threading.Event(), threading.Lock(), None
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="linkpulse-service")
         self._client.tls_set_context(client_context(bundle.ca, bundle.service))
-        self._client.on_connect = lambda client, *_: client.subscribe(SUBSCRIPTION, qos=1)
+        self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in service.subscriptions])
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._answer
 
@@ -46,9 +48,14 @@ class Responder:
         return self
 
     def __exit__(self, *_):
+        with self._answering:  # a message that is being answered
+            last = self._last
+        if last and not last.rc and self._client.is_connected():
+            last.wait_for_publish(LAST_ANSWER)
         self._client.disconnect()
         self._client.loop_stop()
 
     def _answer(self, client, userdata, message) -> None:
-        for topic, payload in self._service.handle(message.topic, message.payload, time.time_ns() // 1_000_000):
-            client.publish(topic, payload, qos=1)
+        with self._answering:
+            for topic, payload in self._service.handle(message.topic, message.payload, time.time_ns() // 1_000_000):
+                self._last = client.publish(topic, payload, qos=1)

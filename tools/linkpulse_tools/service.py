@@ -42,19 +42,22 @@ class _Thing:
 
 
 class Service:
-    """Responses to reports. `limit` is in seconds; `on_outcome` is called with an Outcome for each payload."""
+    """Responses to reports. `limit` is in seconds; `on_outcome` is called with an Outcome for each payload. `topics`:
+    those that things have chosen themselves, each with its (thing, format). `subscriptions`: all there is to hear."""
 
-    def __init__(self, limit: float = DEFAULT_LIMIT, on_outcome=None):
+    def __init__(self, limit: float = DEFAULT_LIMIT, on_outcome=None, topics: dict[str, tuple[str, str]] | None = None):
         self._limit_ms = limit * 1000
+        self._topics = topics or {}
+        self.subscriptions = (SUBSCRIPTION, *self._topics)
         self._on_outcome = on_outcome or (lambda outcome: None)
         self._things: dict[str, _Thing] = {}
 
     def handle(self, topic: str, payload: bytes, now_ms: int) -> list[tuple[str, bytes]]:
         """The (topic, payload) pairs to publish for one message; none for a duplicate or a topic that is not ours."""
         match = TOPIC.fullmatch(topic)
-        if not match:
+        if not match and topic not in self._topics:
             return []
-        thing, fmt = match.groups()
+        thing, fmt = match.groups() if match else self._topics[topic]
         verdict = validate(payload, fmt)
         status, code, message = self._judge(thing, verdict, now_ms)
         outcome = Outcome(thing, fmt, status, verdict.report_id, code, message, len(payload), verdict)

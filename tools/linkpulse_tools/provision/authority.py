@@ -32,9 +32,7 @@ def ensure(store: Store, steps: Steps) -> Pair:
     if certificate.public_key() != key.public_key():
         raise ToolError(f"{store.path(KEY)} is not the key of {store.path(PEM)}: put the right one back")
     if certificate.not_valid_after_utc < now:
-        raise ToolError(
-            f"{store.path(PEM)} has expired: provision all things anew, in another --out"
-        )
+        raise ToolError(f"{store.path(PEM)} has expired: provision all things anew, in another --out")
     pem = store.write(PEM, store.read(PEM) or certificate.public_bytes(Encoding.PEM))
     der = store.write(DER, certificate.public_bytes(Encoding.DER))
     steps.add(PEM, next(s for s in ("made", "changed", "there") if s in (state, pem, der)), _until(certificate))
@@ -79,7 +77,8 @@ def host(store: Store) -> str | None:
 
 def bundle(store: Store) -> Bundle:
     """The files of the CA's folder that a broker and the service need."""
-    return Bundle(*(Files.of(store.path(FOLDER), stem) for stem in ("ca", "server", "service")))
+    ca, server, service = (Files.of(store.path(FOLDER), stem) for stem in ("ca", "server", "service"))
+    return Bundle(ca, server, service, crl=store.path(crl.NAME))
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

@@ -102,9 +102,7 @@ def _provision(store: Store, steps: Steps, thing: str, csr, key, renew, host, po
     old = settings.read(store, thing)
     host, port = local.where(store, old, host, port)
     if host is None:
-        raise click.UsageError(
-            "--host is needed the first time: the broker's name or address for the device"
-        )
+        raise click.UsageError("--host is needed the first time: the broker's name or address for the device")
     noted = record.load(store, thing)
     if noted and noted.key == "device":
         key = key or old.get("key")

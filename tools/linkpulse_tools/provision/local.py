@@ -67,13 +67,21 @@ def remove_files(store: Store, steps: Steps, noted: Record) -> None:
 
 def topics(store: Store, without: str | None = None) -> dict[str, str]:
     """The topics of things of the local CA that report to one of their own: thing to topic."""
-    found = {}
+    return {thing: values["topic"] for thing, values in _things(store) if values.get("topic") and thing != without}
+
+
+def reports(store: Store) -> dict[str, tuple[str, str]]:
+    """The same the other way round: topic to thing and format."""
+    chosen = (pair for pair in _things(store) if pair[1].get("topic"))
+    return {values["topic"]: (thing, values.get("format", "cbor")) for thing, values in chosen}
+
+
+def _things(store: Store):
+    """Each thing of the local CA with its settings."""
     for folder in store.folders():
-        noted = record.load(store, folder) if folder != without else None
-        topic = settings.read(store, folder).get("topic") if noted and noted.by == "local" else None
-        if topic:
-            found[folder] = topic
-    return found
+        noted = record.load(store, folder)
+        if noted and noted.by == "local":
+            yield folder, settings.read(store, folder)
 
 
 def _public_key(store: Store, steps: Steps, noted: Record, request):
