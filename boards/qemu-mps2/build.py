@@ -92,23 +92,28 @@ def archive() -> str:
     return sites[0]
 
 
-def fetch(into: Path) -> None:
-    """Download and unpack the sources into `into`."""
-    download = into / "debian"
-    for folder in ("lists/partial", "cache/archives/partial"):
-        (download / folder).mkdir(parents=True, exist_ok=True)
-    (download / "sources.list").write_text(f"deb-src {archive()} {RELEASE} main\n")
+def apt(folder: Path, kind: str) -> list[str]:
+    """The command apt-get with the release's lists ("deb" or "deb-src") and a cache of its own, both in `folder`."""
+    for name in ("lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "sources.list").write_text(f"{kind} {archive()} {RELEASE} main\n")
     options = {
-        "Dir::Etc::sourcelist": download / "sources.list",
+        "Dir::Etc::sourcelist": folder / "sources.list",
         "Dir::Etc::sourceparts": "/dev/null",
-        "Dir::State::lists": download / "lists",
-        "Dir::Cache": download / "cache",
+        "Dir::State::lists": folder / "lists",
+        "Dir::Cache": folder / "cache",
         "APT::Get::List-Cleanup": "0",
         "APT::Sandbox::User": "root",
     }
-    apt = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in options.items())]
-    run(*apt, "update", cwd=download)
-    run(*apt, "source", "--download-only", *SOURCES, cwd=download)
+    command = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in options.items())]
+    run(*command, "update", cwd=folder)
+    return command
+
+
+def fetch(into: Path) -> None:
+    """Download and unpack the sources into `into`."""
+    download = into / "debian"
+    run(*apt(download, "deb-src"), "source", "--download-only", *SOURCES, cwd=download)
     for name in SOURCES:
         target = into / name
         shutil.rmtree(target, ignore_errors=True)

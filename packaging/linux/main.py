@@ -1,0 +1,40 @@
+"""The agent on a Linux machine. Argument: the settings file. One line of JSON after every outcome.
+
+Report ids and the baseline are kept in the folders that the service's manager names (STATE_DIRECTORY and
+RUNTIME_DIRECTORY), unless the settings name files. Exit code 78 (sysexits.h) for settings that cannot work.
+"""
+
+import gc
+
+gc.threshold(4096)  # collect while modules load, so that the heap stays small
+
+import json
+import os
+import sys
+import linkpulse
+from linkpulse.errors import LinkpulseError
+from linkpulse.settings import load
+
+
+def settings(path):
+    found = load(path)
+    with open(path) as f:
+        given = json.load(f)
+    for name, file, variable in (
+        ("state", "linkpulse.state", "STATE_DIRECTORY"),
+        ("baseline", "baseline", "RUNTIME_DIRECTORY"),
+    ):
+        folder = os.getenv(variable)
+        if folder and name not in given:
+            setattr(found, name, folder + "/" + file)
+    return found
+
+
+try:
+    agent = linkpulse.Agent(settings(sys.argv[1]))
+except LinkpulseError as e:
+    print("linkpulse-agent: %s" % e, file=sys.stderr)
+    sys.exit(78)
+linkpulse.forget("settings")
+del load
+agent.run(lambda: print(json.dumps(agent.status())))
