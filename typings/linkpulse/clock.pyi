@@ -1,0 +1,6 @@
+from collections.abc import Callable
+
+BUILD: int
+
+def epoch() -> int | None: ...
+def synchronize(server: str, timeout: int = 5, setter: Callable[[int], object] | None = None) -> None: ...

@@ -1,0 +1,18 @@
+from collections.abc import Sequence
+
+from linkpulse.sample import Counters, SocketTable
+
+class Collector:
+    width: int
+    counts_from_start: bool
+    source: str
+    skipped: int
+    def __init__(
+        self,
+        loopback: bool = False,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        rows: int = 16,
+    ) -> None: ...
+    def counters(self, into: Counters) -> None: ...
+    def sockets(self, into: SocketTable) -> None: ...

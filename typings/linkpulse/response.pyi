@@ -1,0 +1,25 @@
+from typing import Literal
+
+MAX_SIZE: int
+MAX_TEXT: int
+
+class Response:
+    status: Literal["accepted", "rejected", "malformed"]
+    report_id: int | None
+    code: str | None
+    message: str | None
+    matches: bool
+    def __init__(
+        self,
+        status: Literal["accepted", "rejected", "malformed"],
+        report_id: int | None,
+        code: str | None = None,
+        message: str | None = None,
+    ) -> None: ...
+
+def parse(
+    status: Literal["accepted", "rejected"],
+    payload: bytes | bytearray | memoryview,
+    cbor: bool,
+    expected: int | None,
+) -> Response: ...

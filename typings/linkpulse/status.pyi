@@ -1,0 +1,39 @@
+from collections.abc import Callable, Sequence
+from typing import Literal, TypedDict, type_check_only
+
+ERROR: int
+INFO: int
+DEBUG: int
+
+@type_check_only
+class Values(TypedDict):
+    outcome: Literal["accepted", "rejected", "unknown", "error"] | None
+    error: str | None
+    report_id: int | None
+    bytes: int
+    accepted: int
+    rejected: int
+    unknown: int
+    errors: int
+    connected_since: int | None
+    last_accepted: int | None
+    last_error: str | None
+    skipped: int
+    source: str | None
+    problem: str | None
+    heap: int
+
+class Status:
+    log: Callable[[int, str], object] | None
+    changed: bool
+    values: Values
+    def __init__(self, log: Callable[[int, str], object] | None, warnings: Sequence[str]) -> None: ...
+    def outcome(
+        self,
+        what: Literal["accepted", "rejected", "unknown", "error"],
+        error: str | None = None,
+        kind: str | None = None,
+    ) -> None: ...
+    def heard(self, response: object) -> None: ...
+    def say(self, level: int, text: str) -> None: ...
+    def tell(self, told: Callable[[], object] | None) -> bool: ...
