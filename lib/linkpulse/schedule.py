@@ -44,9 +44,12 @@ class Schedule:
         self._kicked_until = after(self.interval)  # another client with this id has reported by then
 
     def check(self):
-        """Called while connected: a connection that has lived long is a good one."""
+        """Called while connected: a connection that has lived long is a good one, and was not kicked."""
         if self._young and until(self._young_until) <= 0:
             self.good()
+        if self._up and until(self._kicked_until) <= 0:
+            self._up = False  # whatever ends it now, it is no other client
+            self._kicks = 0
 
     def good(self):
         """The broker has answered a report: what fails from now on is a first failure."""
@@ -55,8 +58,8 @@ class Schedule:
 
     def failed(self, lost, lasting):
         """The connection is `lost`, or something else failed, for a `lasting` reason or not. Milliseconds to wait."""
-        if lost and self._up:
-            self._kicks = self._kicks + 1 if until(self._kicked_until) > 0 else 0
+        self.check()
+        self._kicks += lost and self._up
         self._young = self._up = False
         wait = self._backoff.next()
         if lasting:

@@ -152,6 +152,8 @@ class Stream:
         head = self._buf[0]
         if head & 0xF0 != PUBLISH or length > _MOST:
             raise TooLarge("a packet of %d bytes from the broker, over %d" % (length, len(self._buf)))
+        if self._expected == CONNACK:
+            raise ProtocolError("the broker's first packet is 0x%02x, not CONNACK" % head)
         self._link.receive(self._view[:2], True)
         topic = self._buf[0] << 8 | self._buf[1]
         qos = head & 6

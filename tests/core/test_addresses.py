@@ -197,3 +197,54 @@ def test_longer_masks_win_whatever_their_order():
 def test_a_full_buffer_is_not_trusted():
     whole, found = dump(ETH + bytes(1600 - len(ETH)))
     equal(whole, False)
+
+
+def many(n):
+    """n addresses filled in, as reads of a netlink dump that are never full."""
+    return [address("10.0.%d.%d" % (i >> 8, i & 255), b"eth%d" % (i % 3)) for i in range(n)]
+
+
+class Missing:
+    """A file of /proc that is not there."""
+
+    align = 1
+
+    def rewind(self):
+        return None
+
+
+def filled(n):
+    a = Addresses(lambda name: Missing(), True, Wanted(True, (), ("eth1",)))
+    a._netlink._file = Kernel(*many(n))
+    names = Names()
+    names.begin()
+    a.fill(names, Lines())
+    return a, names
+
+
+def slot_of(a, text):
+    found = [i for i in range(a.count) if bytes(a.table[18 * i + 2 : 18 * i + 6]) == ip(text)]
+    equal(len(found), 1)
+    return a.table[18 * found[0]]
+
+
+def test_a_host_of_many_addresses_keeps_all_of_them():
+    a, names = filled(30)
+    for _ in range(2):
+        for i in range(200):
+            a.add(names.find(b"eth0", 0, 4), ip("10.1.0.%d" % i), 0, 4)
+        equal(a.count, 230)
+        equal(slot_of(a, "10.0.0.1"), LEFT_OUT)
+        equal(slot_of(a, "10.0.0.29"), names.find(b"eth2", 0, 4))
+        a._next = a.count = 30
+
+
+def test_what_is_looked_up_never_takes_the_place_of_an_address():
+    a, names = filled(30)
+    for i in range(1000):
+        a.learn(ip("10.2.%d.%d" % (i >> 8, i & 255)), 0, 4)
+        assert a.count <= 256
+        if i % 10 == 0:
+            slot_of(a, "10.2.%d.%d" % (i >> 8, i & 255))  # or the row would be asked for again for ever
+    for i in range(30):
+        equal(slot_of(a, "10.0.0.%d" % i) == LEFT_OUT, i % 3 == 1)

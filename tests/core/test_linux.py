@@ -424,3 +424,10 @@ def test_a_namespace_with_nothing_but_headers():
     c.counters(counters)
     c.counters(counters)
     equal((counters.available(), counters.difference(0), c.skipped), (True, 0, 0))
+
+
+def test_loopback_that_is_asked_for_and_excluded():
+    c = collector(usual(), loopback=True, exclude=("lo",))
+    counters = Counters()
+    c.counters(counters)
+    assert b"lo" not in [counters.names.name(i) for i in range(counters.names.known())]

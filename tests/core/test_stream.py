@@ -68,6 +68,13 @@ def test_what_is_larger_than_any_message_is_refused():
     raises(TooLarge, stream(b"\x90\xff\x7f")[0].read, 1)  # no message
 
 
+def test_a_large_message_is_no_first_packet():
+    s, wire = stream(publish(1, b"a", bytes(100)))
+    s.expect(0x20, -1)
+    raises(ProtocolError, s.read, 1)
+    equal(wire.sent, b"")
+
+
 def test_large_messages_that_mqtt_does_not_allow():
     raises(ProtocolError, stream(publish(2, b"a", bytes(100)))[0].read, 1)
     raises(ProtocolError, stream(b"\x32\xc8\x01\xff\xff" + bytes(198))[0].read, 1)  # shorter than its topic

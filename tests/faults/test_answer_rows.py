@@ -155,6 +155,16 @@ def test_fault_21_answers_that_are_not_for_this_report(world):
     accept(world, reported(world, first.peer))
 
 
+def test_fault_21_a_flood_of_messages_holds_up_nothing(world):
+    peer = world.good()
+    for _ in range(100):
+        peer.message("$aws/things/another/defender/metrics/cbor/accepted", b"")
+    peer.message("$aws/things/thing-1/defender/metrics/cbor/accepted", b"no CBOR")
+    seen, last_error = world.do("flood(101)")
+    assert 0 < max(seen) <= 16 and sum(seen) == 101
+    assert "a response that cannot be read" in last_error
+
+
 def test_fault_21_late_answer_while_no_newer_report_is_made(world):
     first = reported(world)
     accept(world, first)

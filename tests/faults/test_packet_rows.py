@@ -99,6 +99,14 @@ def test_fault_09_wrong_first_packet(world, what):
     assert peer.closed() == b""
 
 
+def test_fault_09_a_large_message_is_no_first_packet(world):
+    peer = world.begin()
+    peer.expect(CONNECT)
+    peer.send(encode(PUBLISH | 2, b"\0\1t\0\1" + bytes(2000)))
+    world.failed("ProtocolError", "not CONNACK")
+    assert peer.closed() == b""
+
+
 LATER = {
     "a second CONNACK": b"\x20\2\0\0",
     "PUBACK with flags": b"\x42\2\0\2",

@@ -107,7 +107,7 @@ def test_silence_in_an_open_connection(board, broker):
     """Row 15: a ping without its answer."""
     peer = accepted(board, broker)
     board.run("agent._session._sent = time.ticks_add(time.ticks_ms(), -2000000)")
-    board.begin(f"(agent.step(), agent._pause({DEADLINE + 50}), agent.step(), failure, agent._session.connected())")
+    board.begin(f"(agent.step(), agent.pause({DEADLINE + 50}), agent.step(), failure, agent._session.connected())")
     peer.expect(PINGREQ)
     *_, failure, connected = board.value()
     assert failure[0] == "TimedOut" and "ping" in failure[1] and not connected
@@ -185,7 +185,7 @@ def test_what_lwip_does(board):
         peer, _ = listener.accept()
         with peer:
             took, number = board.value("(s.settimeout(0.2), timed(s.read, 1))[1]")
-            assert 190 <= took < 1000 and abs(number) in (110, 116)
+            assert took >= 190 and abs(number) in (110, 116)
             # setblocking(True), as umqtt.simple calls it, erases the timeout.
             board.begin("(s.settimeout(0.2), s.setblocking(True), timed(s.read, 1))[2]")
             time.sleep(1.0)

@@ -193,7 +193,14 @@ def test_report_gets_its_settings(reporter):
     }
 
 
-@pytest.mark.parametrize("source,reason", [("sys.exit('no /proc')", "no /proc"), ("", "said nothing")])
+@pytest.mark.parametrize(
+    "source,reason",
+    [
+        ("sys.exit('no /proc')", "no /proc"),
+        ("print('CollectError: none'), sys.exit(1)", "CollectError"),
+        ("", "said nothing"),
+    ],
+)
 def test_report_that_fails_says_why(reporter, source, reason):
     with pytest.raises(ToolError, match=reason):
         reporter(source)

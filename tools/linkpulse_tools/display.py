@@ -121,4 +121,6 @@ def _wire(outcome: Outcome) -> str:
     if not outcome.verdict.ok:
         return size
     long = len(outcome.verdict.long_json())
+    if long == outcome.size:
+        return size
     return f"{size}; {long:,} B as json long ({long / outcome.size:.1f} times)"

@@ -41,10 +41,10 @@ class Diag:
             for kind in range(4):
                 if not self._dump(kind, state, raw, addresses, into):
                     return False
+            return not into.tcp_ports.more and state[_COUNTED] == self._inuse(lines)
         except (OSError, AttributeError, MemoryError):
             self._file = None
             return False
-        return not into.tcp_ports.more and state[_COUNTED] == self._inuse(lines)
 
     def _open(self):
         if self._buf is None:
