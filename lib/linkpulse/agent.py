@@ -1,8 +1,8 @@
 """What to do next: connect, report, take the answer, and what to make of all that fails."""
 
 import gc
-import time
-from linkpulse.clock import epoch, synchronize
+from linkpulse import loops
+from linkpulse.clock import epoch
 from linkpulse.collect import choose
 from linkpulse.errors import AuthError, LinkpulseError, NetworkError, SettingsError
 from linkpulse.reporter import Reporter
@@ -17,13 +17,19 @@ _NO_MEMORY = "out of memory: lower `connections`, or free heap"
 class Agent:
     """Reports at `settings.interval`, connecting when a report is due.
 
-    `step()` does what is due and returns the milliseconds until it wants to be called again; `run()` and `run_async()`
-    call it. Nothing that a network, a broker or a platform does ends the agent; `status()` tells.
+    `step()` does what is due and returns the milliseconds until it wants to be called again; `run()`, `run_async()` and
+    `once()` call it. Nothing that a network, a broker or a platform does ends the agent; `status()` tells.
 
     `log(level, text)`, if given, hears of status.ERROR, INFO and DEBUG; without it no text is ever made.
     """
 
+    run = loops.run
+    run_async = loops.run_async
+    once = loops.once
+    pause = loops.pause
+
     def __init__(self, settings, collector=None, log=None):
+        self._status = Status(log, settings.warnings)
         self._ids = Ids(settings.state)
         self.reporter = Reporter(
             collector or choose(settings), settings.thing, self._ids.next, settings.format, settings.tags,
@@ -35,22 +41,26 @@ class Agent:
 
             self._baseline = Baseline(settings.baseline)
             self._baseline.load(self.reporter.counters)
-        self._session = Session(settings, self._received)
+        self._board = None
+        if settings.board():
+            from linkpulse.board import Board
+
+            self._board = Board(settings, self._status.values)
+        self._session = Session(settings, self._received, self._board)
         self._subscribed = False
-        self._ntp = settings.ntp
         self._client_id = settings.client_id
         self._answer_time = settings.timeout * 1000
         self._schedule = Schedule(settings.interval * 1000)
         self._waiting = False  # for the answer to a report
         self._answer_due = 0
-        self._status = Status(log, settings.warnings)
 
     def status(self):
         """What happened so far: a dict of numbers, texts and None.
 
-        `outcome` of the last report or try (accepted, rejected, unknown, error) and a count of each; `report_id` and
-        `bytes` of the last report; `connected_since` and `last_accepted` in seconds since 1970; `last_error` with its
-        reason; `problem` with state files or the collector; `skipped` rows; `heap` in use after a collection, in bytes.
+        `outcome` of the last report or try (accepted, rejected, unknown, error), the class of that `error`, and a
+        count of each; `report_id` and `bytes` of the last report; `connected_since` and `last_accepted` in seconds
+        since 1970; `last_error` with its reason; `problem` with state files or the collector; `skipped` rows; `heap` in
+        use after a collection, in bytes.
         """
         s = self._status.values
         if not self._session.connected():
@@ -62,28 +72,18 @@ class Agent:
         s["heap"] = gc.mem_alloc()
         return s
 
-    def run(self, told=None):
-        """Runs for ever. `told()` is called after every outcome."""
-        try:
-            while True:
-                self._pause(self.step())
-                self._status.tell(told)
-        finally:
-            self._session.close()
+    def tell(self, told):
+        """Calls `told()` if there was an outcome since the last time; whether there was."""
+        return self._status.tell(told)
 
-    async def run_async(self, told=None):
-        """The same among other tasks; connecting and publishing hold them up, each operation for `timeout` at most."""
-        import asyncio
-
-        try:
-            while True:
-                await asyncio.sleep_ms(min(250, self.step()))
-                self._status.tell(told)
-        finally:
-            self._session.close()
+    def close(self):
+        """Ends the connection; step() makes another when a report is due."""
+        self._session.close()
 
     def step(self):
         """Does what is due. Returns the milliseconds until there is something to do again, unless a message arrives."""
+        if self._board is not None:
+            self._board.beat()
         try:
             return max(0, self._step())
         except LinkpulseError as e:
@@ -111,8 +111,6 @@ class Agent:
         return left
 
     def _connect(self):
-        if self._ntp and epoch() is None:
-            synchronize(self._ntp)
         present = self._session.connect()
         self._schedule.connected()
         self._status.values["connected_since"] = epoch()
@@ -155,9 +153,9 @@ class Agent:
             self._schedule.not_before(MIN_INTERVAL * 1000)
         self._outcome("rejected", "the report was rejected: %s, %s" % (response.code, response.message))
 
-    def _outcome(self, what, error=None):
+    def _outcome(self, what, error=None, kind=None):
         self._waiting = False
-        self._status.outcome(what, error)
+        self._status.outcome(what, error, kind)
 
     def _failed(self, error):
         if error is not None:
@@ -176,22 +174,11 @@ class Agent:
         lasting = isinstance(error, AuthError) or isinstance(error, SettingsError)
         wait = self._schedule.failed(isinstance(error, NetworkError), lasting)
         text = _NO_MEMORY
+        kind = "MemoryError"
         if error is not None:
             text = str(error)
+            kind = type(error).__name__
             if self._schedule.kicked():
                 text += "; again and again: does another client use the client id %s?" % self._client_id
-        self._outcome("error", text)
+        self._outcome("error", text, kind)
         return wait
-
-    def _pause(self, ms):
-        # In pieces, so that Ctrl-C is heard on every platform.
-        ms = min(ms, 1000)
-        if not self._session.connected():
-            time.sleep_ms(ms)
-            return
-        try:
-            self._session.wait(ms)
-        except LinkpulseError as e:
-            self._failed(e)
-        except MemoryError:
-            self._failed(None)

@@ -4,17 +4,25 @@ Ways out of every operation: done; NetworkError (no name, no route, reset, end o
 handshake); TimedOut.
 """
 
+import errno
 import select
 import socket
 import time
 from linkpulse.errors import NetworkError, TimedOut
 from linkpulse.trust import explain
+from micropython import const
+
+PIECE = const(250)  # ms of waiting between two beats
+_BROKEN = select.POLLERR | select.POLLHUP
 
 
 class Link:
-    def __init__(self, context, server_name):
+    """`beat()`, if given, is called before every piece of waiting."""
+
+    def __init__(self, context, server_name, beat=None):
         self._context = context
         self._server_name = server_name
+        self._beat = beat
         self._poll = select.poll()
         self._raw = self._tls = None
         self._secured = self._answered = False
@@ -49,14 +57,35 @@ class Link:
     def _connect(self, info, timeout):
         self._secured = self._answered = False
         self._raw = socket.socket(info[0], info[1])
-        self._raw.settimeout(max(timeout, 1) / 1000)
-        self._raw.connect(info[-1])
         self._raw.setblocking(False)
+        try:
+            self._raw.connect(info[-1])
+        except OSError as e:
+            if abs(e.args[0]) != errno.EINPROGRESS:
+                raise
+            self._established(timeout)
         # The handshake is left to the first write, where it has our deadline.
         self._tls = self._context.wrap_socket(
             self._raw, server_hostname=self._server_name, do_handshake_on_connect=False
         )
         self._poll.register(self._tls, select.POLLIN)
+
+    def _established(self, timeout):
+        # Not the platform's own way of waiting, which would hold up `beat`.
+        end = time.ticks_add(time.ticks_ms(), timeout)
+        self._poll.register(self._raw, select.POLLOUT)
+        try:
+            while True:
+                left = time.ticks_diff(end, time.ticks_ms())
+                for event in self._events(left):
+                    if event[1] & _BROKEN:
+                        self._raw.send(b"")  # raises the reason
+                        raise OSError(errno.ECONNREFUSED)
+                    return
+                if left <= 0:
+                    raise OSError(errno.ETIMEDOUT)
+        finally:
+            self._poll.unregister(self._raw)
 
     def close(self):
         # Nothing here may allocate: it may be memory that ran out.
@@ -111,13 +140,17 @@ class Link:
         try:
             return self._tls.write(view) if write else self._tls.readinto(view)
         except (OSError, ValueError) as e:
-            # Until the broker has answered in the handshake, it cannot have seen this device's certificate.
-            raise explain(e, self._answered and not self._secured)
+            raise explain(e, not self._secured, self._answered)
 
     def _wait(self, what):
         self._poll.modify(self._tls, what)
-        for event in self._poll.poll(max(0, min(self.left(), 1000))):
-            self._answered |= not event[1] & (select.POLLERR | select.POLLHUP)
+        for event in self._events(self.left()):
+            self._answered |= not event[1] & _BROKEN
+
+    def _events(self, timeout):
+        if self._beat is not None:
+            self._beat()
+        return self._poll.poll(max(0, min(timeout, PIECE)))
 
 
 def _close(socket):

@@ -2,34 +2,29 @@
 
 import time
 import umqtt.simple
-from linkpulse.clock import epoch
-from linkpulse.errors import AuthError, ClockError, NetworkError, ProtocolError, TimedOut
+from linkpulse.clock import epoch, synchronize
+from linkpulse.errors import ClockError, NetworkError, ProtocolError, TimedOut
 from linkpulse.link import Link
+from linkpulse.mqtt import refused, subscribe
 from linkpulse.stream import CONNACK, PUBACK, SUBACK, Resolver, Stream
 from linkpulse.trust import context
 from micropython import const
 
-# MQTT 3.1.1, 3.2.2.3; 7 is AWS IoT's own.
-_REFUSALS = {
-    1: "it does not speak MQTT 3.1.1",
-    2: "it does not take the client id",
-    4: "it wants a user name and a password",
-    5: "its policy does not let this device connect",
-    7: "its policy does not let this device connect: does it allow iot:Connect for the client id?",
-}
 _DUP = const(8)  # MQTT 3.1.1, 3.3.1.1
 _TRIES = const(3)
+_MESSAGES = const(16)
 
 
 class Session:
     """One connection to the broker in `settings`. `received(topic, payload)` gets every message, both in bytes.
+    `board`, if given, brings up the network, and its beat() is called several times in a second of waiting.
 
     Every operation ends within `settings.timeout` seconds, and one that waits for an acknowledgement within three
     times that, since it is tried three times on the same connection; only the platform's name resolution has bounds of
     its own. Every error is a LinkpulseError, and leaves the session closed.
     """
 
-    def __init__(self, settings, received):
+    def __init__(self, settings, received, board=None):
         self._host = settings.host
         self._port = settings.port
         self._files = settings.ca, settings.cert, settings.key
@@ -39,6 +34,8 @@ class Session:
         # Twice the interval: the reports themselves keep the connection alive, within the bounds of AWS IoT.
         self._keep_alive = min(1200, max(60, 2 * settings.interval))
         self._received = received
+        self._board = board
+        self._ntp = settings.ntp
         self._link = self._stream = None
         self._client = None
         self._sent = 0
@@ -49,10 +46,16 @@ class Session:
 
     def connect(self):
         """Connects, keeping what the broker has kept for this client. True when it had kept a session."""
+        beat = None
+        if self._board is not None:
+            beat = self._board.beat
+            self._board.connect()
+        if self._ntp and epoch() is None:
+            synchronize(self._ntp)
         if epoch() is None:
             raise ClockError("the clock is not set, and TLS needs it: set it, or name a server in `ntp`")
         if self._stream is None:
-            self._link = Link(context(*self._files), self._server_name)
+            self._link = Link(context(*self._files), self._server_name, beat)
             self._stream = Stream(self._link)
         client = umqtt.simple.MQTTClient(self._client_id, self._host, self._port, keepalive=self._keep_alive)
         client.set_callback(self._received)
@@ -74,8 +77,10 @@ class Session:
         self._acknowledged(PUBACK, self._publish, topic, payload)
 
     def wait(self, timeout):
-        """Takes what arrives within `timeout` ms, at least what is there already."""
-        while self._client is not None and self._link.ready(timeout):
+        """Takes what arrives within `timeout` ms; of a flood of messages some, so that it holds up nothing else."""
+        for _ in range(_MESSAGES):
+            if self._client is None or not self._link.ready(timeout):
+                return
             self._operate(0, -1, self._client.check_msg)
             timeout = 0
 
@@ -145,7 +150,7 @@ class Session:
             keep = retry > 0 and stream.between_packets()
             raise
         except umqtt.simple.MQTTException as e:
-            raise _refused(e.args[0])
+            raise refused(e.args[0])
         except (OSError, IndexError, AssertionError, ValueError, TypeError) as e:
             raise ProtocolError("umqtt.simple gave up: %s %s" % (type(e).__name__, e))
         finally:
@@ -158,34 +163,4 @@ class Session:
         self._client.publish(topic, payload, self._dup, 1)
 
     def _subscribe(self, topics, _):
-        # umqtt 1.3.4 writes a length of one byte, too short for a long thing name, and one filter a packet.
-        client = self._client
-        stream = self._stream
-        client.pid += 1
-        length = 2
-        for topic in topics:
-            length += 3 + len(topic)
-        stream.write(b"\x82")
-        if length > 127:
-            stream.write(bytes((length & 127 | 128, length >> 7)))
-        else:
-            stream.write(bytes((length,)))
-        stream.write(bytes((client.pid >> 8, client.pid & 255)))
-        for topic in topics:
-            stream.write(bytes((len(topic) >> 8, len(topic) & 255)))
-            stream.write(topic.encode())
-            stream.write(b"\x01")
-        while client.wait_msg() != SUBACK:
-            pass
-        answer = stream.read(3 + len(topics))
-        for i in range(len(topics)):
-            if answer[3 + i] > 2:
-                raise AuthError("the broker refuses a subscription to " + topics[i])
-
-
-def _refused(code):
-    if code in _REFUSALS:
-        return AuthError("the broker refuses: %s (CONNACK %d)" % (_REFUSALS[code], code))
-    if code == 3:
-        return NetworkError("the broker is not available (CONNACK 3)")
-    return ProtocolError("the broker refuses with an unknown CONNACK %s" % code)
+        subscribe(self._client, self._stream, topics)

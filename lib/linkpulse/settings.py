@@ -4,31 +4,79 @@ import json
 from linkpulse.errors import SettingsError
 from linkpulse.schedule import MIN_INTERVAL
 
-# key: default (None: must be given), kind, lowest, highest
+
+def _integer(value, low, high):
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        return "must be an integer from %d to %d" % (low, high)
+
+
+def _text(value, low, high):
+    if not low <= _size(value) <= high:
+        return "must be a text of %d to %d bytes" % (low, high)
+
+
+def _choice(value, one, other):
+    if value != one and value != other:
+        return 'must be "%s" or "%s"' % (one, other)
+
+
+def _flag(value, *_):
+    if not isinstance(value, bool):
+        return "must be true or false"
+
+
+def _map(value, *_):
+    if value is not False and not isinstance(value, dict):
+        return "must be a map or false"
+
+
+def _pin(value, low, high):
+    if _integer(value, low, high) and _text(value, 0, 16):
+        return "must be the number or name of a pin"
+
+
+def _names(value, *_):
+    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) and name for name in value):
+        return "must be a list of interface names"
+
+
+def _size(text):
+    try:
+        return len(text.encode())
+    except (AttributeError, ValueError):  # no text; half of a surrogate pair
+        return -1
+
+
+# key: default (None: must be given), what checks it, and that one's bounds
 _KEYS = {
-    "thing": (None, "text", 1, 128),
-    "host": (None, "text", 1, 253),
-    "port": (8883, "integer", 1, 65535),
-    "ca": (None, "text", 1, 255),
-    "cert": (None, "text", 1, 255),
-    "key": (None, "text", 1, 255),
-    "client_id": ("", "text", 0, 128),
-    "server_name": ("", "text", 0, 253),
-    "topic": ("", "text", 0, 220),
-    "interval": (300, "integer", 1, 86400),
-    "allow_short_interval": (False, "true or false", 0, 0),
-    "timeout": (30, "integer", 1, 300),
-    "format": ("cbor", "one of", "cbor", "json"),
-    "tags": ("short", "one of", "short", "long"),
-    "connections": (50, "integer", 0, 500),
-    "buffer": (0, "integer", 0, 131072),
-    "loopback": (False, "true or false", 0, 0),
-    "include": ((), "list of interface names", 0, 0),
-    "exclude": ((), "list of interface names", 0, 0),
-    "proc": ("/proc", "text", 1, 255),
-    "state": ("linkpulse.state", "text", 0, 255),
-    "baseline": ("", "text", 0, 255),
-    "ntp": ("", "text", 0, 253),
+    "thing": (None, _text, 1, 128),
+    "host": (None, _text, 1, 253),
+    "port": (8883, _integer, 1, 65535),
+    "ca": (None, _text, 1, 255),
+    "cert": (None, _text, 1, 255),
+    "key": (None, _text, 1, 255),
+    "client_id": ("", _text, 0, 128),
+    "server_name": ("", _text, 0, 253),
+    "topic": ("", _text, 0, 220),
+    "interval": (300, _integer, 1, 86400),
+    "allow_short_interval": (False, _flag, 0, 0),
+    "timeout": (30, _integer, 1, 300),
+    "format": ("cbor", _choice, "cbor", "json"),
+    "tags": ("short", _choice, "short", "long"),
+    "connections": (50, _integer, 0, 500),
+    "buffer": (0, _integer, 0, 131072),
+    "loopback": (False, _flag, 0, 0),
+    "include": ((), _names, 0, 0),
+    "exclude": ((), _names, 0, 0),
+    "proc": ("/proc", _text, 1, 255),
+    "state": ("linkpulse.state", _text, 0, 255),
+    "baseline": ("", _text, 0, 255),
+    "ntp": ("", _text, 0, 253),
+    "wifi_ssid": ("", _text, 0, 32),
+    "wifi_password": ("", _text, 0, 63),
+    "ethernet": (False, _map, 0, 0),
+    "led": ("", _pin, 0, 255),
+    "watchdog": (0, _integer, 0, 3600),
 }
 _PATHS = ("ca", "cert", "key", "state", "baseline")
 _TOPICS = ("thing", "topic")
@@ -43,13 +91,15 @@ class Settings:
         self.warnings = []
         for name in values:
             if name not in _KEYS:
-                near = _nearest(str(name))  # MicroPython takes {1: 2} for JSON
+                from linkpulse.nearest import nearest
+
+                near = nearest(str(name), _KEYS)  # MicroPython takes {1: 2} for JSON
                 problems.append("%s: there is no such setting%s" % (name, ", did you mean %s?" % near if near else ""))
         for name in _KEYS:
-            default, kind, low, high = _KEYS[name]
+            default, check, low, high = _KEYS[name]
             value = values.get(name, default)
             if name in values:
-                problem = _check(value, kind, low, high)
+                problem = check(value, low, high)
                 if not problem and name in _TOPICS and any(c < " " or c in "+#" for c in value):
                     problem = "must be without control characters, + and #: it is part of a topic"
                 if problem:
@@ -69,6 +119,10 @@ class Settings:
             self.warnings.append("interval: %d s is raised to %d s" % (self.interval, MIN_INTERVAL))
             self.interval = MIN_INTERVAL
 
+    def board(self):
+        """True when hardware is named: a network interface, a LED, a watchdog."""
+        return bool(self.wifi_ssid or self.watchdog or self.led != "" or self.ethernet is not False)
+
 
 def load(path, online=True):
     """The Settings in the file at `path`; paths in it are relative to its folder. `online` False needs no broker."""
@@ -80,46 +134,5 @@ def load(path, online=True):
     except (ValueError, TypeError, RuntimeError) as e:  # a list as a key; nesting without end
         raise SettingsError("the settings file %s is not JSON: %s" % (path, e))
     if not isinstance(values, dict):
-        raise SettingsError('the settings file %s must be one JSON map, {"thing": …}' % path)
+        raise SettingsError("the settings file %s must be one JSON map" % path)
     return Settings(values, path.rpartition("/")[0], online)
-
-
-def _check(value, kind, low, high):
-    if kind == "integer":
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            return "must be an integer from %d to %d" % (low, high)
-    elif kind == "text":
-        if not isinstance(value, str) or not low <= _size(value) <= high:
-            return "must be a text of %d to %d bytes" % (low, high)
-    elif kind == "one of":
-        if value != low and value != high:
-            return 'must be "%s" or "%s"' % (low, high)
-    elif kind == "true or false":
-        if not isinstance(value, bool):
-            return "must be true or false"
-    elif not isinstance(value, (list, tuple)) or not all(isinstance(name, str) and name for name in value):
-        return "must be a list of interface names"
-
-
-def _size(text):
-    try:
-        return len(text.encode())
-    except ValueError:  # half of a surrogate pair
-        return -1
-
-
-def _nearest(name):
-    # The key with the fewest changes to it, if these are few.
-    best = None
-    fewest = min(3, len(name))
-    for key in _KEYS:
-        row = list(range(len(key) + 1))
-        for i, c in enumerate(name):
-            last = row[0]
-            row[0] = i + 1
-            for j, d in enumerate(key):
-                last, row[j + 1] = row[j + 1], min(row[j] + 1, row[j + 1] + 1, last + (c != d))
-        if row[-1] < fewest:
-            fewest = row[-1]
-            best = key
-    return best

@@ -13,6 +13,7 @@ class Status:
         self.changed = False
         self.values = {
             "outcome": None,
+            "error": None,
             "report_id": None,
             "bytes": 0,
             "accepted": 0,
@@ -24,10 +25,11 @@ class Status:
             "last_error": "; ".join(warnings) or None,
         }
 
-    def outcome(self, what, error=None):
+    def outcome(self, what, error=None, kind=None):
         """Counts `what` (accepted, rejected, unknown, error). Allocates nothing, so that it works without memory."""
         values = self.values
         values["outcome"] = what
+        values["error"] = kind
         values["errors" if what == "error" else what] += 1
         if error is not None:
             values["last_error"] = error
@@ -49,14 +51,16 @@ class Status:
             self._raised("log() raised ", e)
 
     def tell(self, told):
-        """Calls `told()` once after a change. The application's own mistakes there do not end the reports."""
-        if self.changed:
-            self.changed = False
-            if told is not None:
-                try:
-                    told()
-                except Exception as e:
-                    self._raised("told() raised ", e)
+        """Calls `told()` once after a change; whether there was one. The application's own mistakes there do not end
+        the reports."""
+        changed = self.changed
+        self.changed = False
+        if changed and told is not None:
+            try:
+                told()
+            except Exception as e:
+                self._raised("told() raised ", e)
+        return changed
 
     def _raised(self, what, e):
         try:

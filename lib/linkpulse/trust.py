@@ -80,9 +80,8 @@ def _decoded(name, path, body):
         raise SettingsError("%s: %s is not whole: its base64 cannot be read" % (name, path))
 
 
-def explain(error, judged):
-    """The typed error for what a socket or TLS raised; `judged` while the broker may be judging this device's
-    certificate."""
+def explain(error, handshake, answered):
+    """The typed error for what a socket or TLS raised, in the TLS `handshake` and after the broker `answered` in it."""
     text = str(error)
     if isinstance(error, ValueError):
         for mark, reason in _REASONS:
@@ -90,7 +89,9 @@ def explain(error, judged):
                 return TLSError(reason)
         return TLSError("the server's certificate is refused: " + text)
     code = error.args[0] if error.args else 0
-    if code == _FATAL_ALERT or (judged and abs(code) in (32, 104)):
+    # Only a second flight can meet a closed pipe, and it holds this device's certificate; a reset may come before it.
+    judged = handshake and (abs(code) == 32 or answered and abs(code) == 104)
+    if judged or code == _FATAL_ALERT:
         return AuthError("the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?")
     if code in _FAILURES:
         return TLSError(_FAILURES[code])

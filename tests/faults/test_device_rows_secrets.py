@@ -146,6 +146,8 @@ def runs(certs, tmp_path, embedded_broker):
             "key for cert": {"cert": str(marked)},
             "key for ca": {"ca": str(marked)},
             "no key": {"key": str(tmp_path / "none")},
+            "password": {"wifi_ssid": "net", "wifi_password": MARKER},
+            "long password": {"wifi_ssid": "net", "wifi_password": MARKER * 9},
             "state in the key": {"state": str(marked) + "/x"},
             **{f"{name} key": {"key": str(tmp_path / f"{name}.key")} for name in files},
         }

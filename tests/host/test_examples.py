@@ -100,15 +100,6 @@ def test_code_of_the_page_on_microcbor(n):
     assert done.stdout.strip() in ("b'id' 999", r"b'\xa2ktemperature\xfaA\xac\x00\x00eports\x82\x16\x19\x01\xbb'")
 
 
-def test_every_setting_is_documented_with_its_default():
-    # What the device takes and what the page says, key by key.
-    source = (paths.LIB / "linkpulse" / "settings.py").read_text()
-    keys = re.findall(r'^    "(\w+)": \(', source, re.MULTILINE)
-    page = (paths.ROOT / "docs" / "settings.md").read_text()
-    documented = re.findall(r"`(\w+)`", "".join(re.findall(r"^\|([^|]*)\|", page, re.MULTILINE)))
-    assert sorted(keys) == sorted(documented)
-
-
 def test_every_row_of_faults_is_a_named_test():
     names = set()
     for file in (paths.ROOT / "tests" / "faults").glob("test_*.py"):

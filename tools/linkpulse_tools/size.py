@@ -27,14 +27,17 @@ REPORTS = (
     "sample",
     "tags",
 )
-# What a board does not load: the other format, what only Linux has, detection.
-ELSEWHERE = ("jsonwriter", "response_json", "baseline", "detect")
+# What a board does not load: the other format, what only Linux has, detection, what only a mistake needs.
+ELSEWHERE = ("jsonwriter", "response_json", "baseline", "detect", "nearest")
+# What a board loads where its settings name hardware.
+HARDWARE = ("board", "light", "uplink")
 # The collectors and what only they need, a platform each.
 COLLECTORS = "collect"
 LIMITS = {
     "reports alone, in CBOR": 15 * KB,
-    "agent of a board, without its collector": 35 * KB,
-    "all, which no device loads": 60 * KB,
+    "agent of a board, without its collector": 37 * KB,
+    "network, LED, watchdog, where settings name them": 4 * KB,
+    "all, which no device loads": 66 * KB,
 }
 
 
@@ -70,7 +73,8 @@ def groups(sizes: list[Size]) -> dict[str, int]:
 
     sums = (
         total(lambda stem, folder: stem in REPORTS and folder != COLLECTORS),
-        total(lambda stem, folder: stem not in ELSEWHERE and folder != COLLECTORS),
+        total(lambda stem, folder: stem not in (*ELSEWHERE, *HARDWARE) and folder != COLLECTORS),
+        total(lambda stem, folder: stem in HARDWARE),
         total(lambda stem, folder: True),
     )
     return dict(zip(LIMITS, sums, strict=True))

@@ -50,7 +50,7 @@ def reports(n):
         before = agent._status.values["accepted"]
         agent.step()
         while agent._waiting:
-            agent._pause(200)
+            agent.pause(200)
         if agent._status.values["accepted"] != before + 1:
             raise RuntimeError(agent._status.values)
     return used()

@@ -231,7 +231,7 @@ class Link:
     fault = None
     made = 0
 
-    def __init__(self, context, server_name):
+    def __init__(self, context, server_name, beat=None):
         self._in = bytearray(1024)
         self._in_end = 0
         self._out = bytearray(4096)
@@ -401,8 +401,8 @@ def run_on(one, clock, ms, told):
     """The same without an end of the agent: its connection stays."""
     end = clock.now + ms
     while clock.now < end:
-        one._pause(min(one.step(), end - clock.now))
-        one._status.tell(told)
+        one.pause(min(one.step(), end - clock.now))
+        one.tell(told)
 
 
 def descriptors():

@@ -7,9 +7,11 @@ gc.threshold(4096)  # collect while modules load, so that the heap stays in one 
 import json
 import sys
 
-from linkpulse.agent import Agent
+import linkpulse
 from linkpulse.settings import Settings
 
 with open(sys.argv[1]) as f:
-    agent = Agent(Settings(json.load(f)))
+    agent = linkpulse.Agent(Settings(json.load(f)))
+linkpulse.forget("settings")
+del Settings
 agent.run(lambda: print(agent.status()["outcome"]))

@@ -65,7 +65,7 @@ def cycle(one, clock, told):
     """The steps from now to the next outcome; False after too many."""
     for _ in range(12):
         clock.now += one.step()
-        one._status.tell(told)
+        one.tell(told)
         if told.changed:
             told.changed = False
             return True

@@ -41,7 +41,7 @@ def cycle(patience=1500):
     agent._schedule.due = start
     agent.step()
     while agent._waiting and failure is None and time.ticks_diff(time.ticks_ms(), start) < patience:
-        agent._pause(20)
+        agent.pause(20)
     took = time.ticks_diff(time.ticks_ms(), start)
     return failure, agent._status.values["outcome"], took, agent._session.connected()
 

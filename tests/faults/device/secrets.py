@@ -44,7 +44,7 @@ def agent(values, steps=8, collector=None):
     end = time.ticks_add(time.ticks_ms(), 1300)
     for _ in range(steps):
         wait = one.step()
-        one._pause(min(wait, 300))
+        one.pause(min(wait, 300))
         print(json.dumps(one.status()))
         if time.ticks_diff(end, time.ticks_ms()) < 0 or one._schedule.due != due and not one._session.connected():
             break  # it failed, and the next try is some time away

@@ -44,14 +44,16 @@ clock = Clock()
 import linkpulse.agent
 import linkpulse.clock
 import linkpulse.link
+import linkpulse.loops
 import linkpulse.schedule
 import linkpulse.session
+from linkpulse.errors import NetworkError
 from linkpulse.settings import Settings
 
-for module in (linkpulse.agent, linkpulse.clock, linkpulse.schedule, linkpulse.session):
+for module in (linkpulse.clock, linkpulse.loops, linkpulse.schedule, linkpulse.session):
     module.time = clock
 
-agent = None
+agent = board = None
 failure = None  # class, text and wait of the last one
 
 
@@ -121,7 +123,7 @@ def wait(ms=400):
     end = real.ticks_add(real.ticks_ms(), ms)
     outcomes = total()
     while agent._session.connected() and outcomes == total() and real.ticks_diff(end, real.ticks_ms()) > 0:
-        agent._pause(PATIENCE)
+        agent.pause(PATIENCE)
     return told(None)
 
 
@@ -154,6 +156,28 @@ def hasty(ms):
     session.publish = short
 
 
+class Hardware:
+    """In place of a Board: counts its calls; `down` is a reason why there is no network."""
+
+    def __init__(self):
+        self.beats = self.connects = 0
+        self.down = None
+
+    def connect(self):
+        self.connects += 1
+        if self.down:
+            raise NetworkError(self.down)
+
+    def beat(self):
+        self.beats += 1
+
+
+def hardware():
+    """The agent has such hardware from here on."""
+    global board
+    board = agent._board = agent._session._board = Hardware()
+
+
 def cancelled(wanted):
     """Runs the agent as a task, until the report is acknowledged or (`wanted`) accepted, and cancels it."""
     import asyncio
@@ -171,6 +195,23 @@ def cancelled(wanted):
 
     due()
     return asyncio.run(main()), agent._status.values["outcome"]
+
+
+def flood(n):
+    """How many messages each wait() of the session took, until it had n; and the agent's own word on the last one."""
+    session = agent._session
+    received = session._client.cb
+    seen = [0]
+
+    def count(topic, payload):
+        seen[-1] += 1
+        received(topic, payload)
+
+    session._client.set_callback(count)
+    while sum(seen) < n:
+        seen.append(0)
+        session.wait(PATIENCE)
+    return seen, agent._status.values["last_error"]
 
 
 def fill():

@@ -607,7 +607,7 @@ class Bytes:
 
     data = b""
 
-    def __init__(self, context, server_name):
+    def __init__(self, context, server_name, beat=None):
         self._at = 0
         self._open = False
 
@@ -648,7 +648,7 @@ class Broker:
 
     host = "h"
     port = 1
-    ca = cert = key = server_name = ""
+    ca = cert = key = server_name = ntp = ""
     client_id = THING
     timeout = 1
     interval = 300

@@ -1,0 +1,18 @@
+"""What was meant by a misspelled name. Loaded only when one was found."""
+
+
+def nearest(name, known):
+    """The one of `known` with the fewest changes to `name` (Levenshtein's distance), if these are few, else None."""
+    best = None
+    fewest = min(3, len(name))
+    for key in known:
+        row = list(range(len(key) + 1))
+        for i, c in enumerate(name):
+            last = row[0]
+            row[0] = i + 1
+            for j, d in enumerate(key):
+                last, row[j + 1] = row[j + 1], min(row[j] + 1, row[j + 1] + 1, last + (c != d))
+        if row[-1] < fewest:
+            fewest = row[-1]
+            best = key
+    return best
