@@ -31,7 +31,7 @@ export LINKPULSE_THING := $(THING)
 REPORT_FORMAT = $(if $(filter command line environment override,$(origin FORMAT)),$(FORMAT),json)
 REPORT_TAGS = $(if $(filter command line environment override,$(origin TAGS)),$(TAGS),long)
 
-.PHONY: help setup run report firmware qemu test lint size packages bench fuzz soak-virtual soak advisor lock clean
+.PHONY: help setup run report firmware qemu test lint size packages bench fuzz soak-virtual soak advisor docs lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -59,8 +59,8 @@ test: build/.test ## run all tests
 	@PYTHONPATH=tools $(PY) -m pytest tests $(ARGS)
 
 lint: build/.test ## check style and format
-	@$(PY) -m ruff check tools tests lib firmware boards examples
-	@$(PY) -m ruff format --check tools tests lib firmware boards examples
+	@$(PY) -m ruff check tools tests lib firmware boards examples packaging
+	@$(PY) -m ruff format --check tools tests lib firmware boards examples packaging
 
 size: build/.run ## bytes of every device module as .mpy, against the budgets
 	@$(TOOLS) size
@@ -85,6 +85,9 @@ soak: build/.test ## a real hour against mosquitto over a link that fails: ARGS=
 
 advisor: build/.test ## the cases of AWS's Device Advisor, with results
 	@PYTHONPATH=tools:. $(PY) -m tests.faults.advisor $(ARGS)
+
+docs: build/.run ## make the tables of docs/ again that come from the code
+	@$(TOOLS) settings --write docs/settings.md
 
 lock: ## make requirements/*.txt again from pyproject.toml (PYTHON= the oldest supported one)
 	@PYTHON='$(PYTHON)' sh requirements/lock.sh

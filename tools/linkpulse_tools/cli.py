@@ -16,6 +16,7 @@ from linkpulse_tools.run import Options, run
 
 # Commands of their own modules, each a click command named `command`, loaded when they are asked for.
 MODULES: dict[str, str] = {
+    "deploy": "deploy",
     "listen": "listen",
     "dist": "dist",
     "packages": "packages",
