@@ -10,7 +10,7 @@ import socket
 from linkpulse.agent import Agent
 from linkpulse.settings import Settings
 
-TIMEOUT = 400  # ms: the device's deadline
+TIMEOUT = 800  # ms: the device's deadline
 
 agent = failure = None
 
