@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NEEDED = {"mosquitto": "mosquitto", "ss": "iproute2"}
+NEEDED = {"busybox": "busybox", "lintian": "lintian", "mosquitto": "mosquitto", "ss": "iproute2"}
 COMPILER = ("gcc", "libc6-dev")  # for the C module's test on this machine
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 BUILD = Path(__file__).resolve().parents[1] / "boards" / "qemu-mps2" / "build.py"
