@@ -36,8 +36,8 @@ REPORT_TAGS = $(if $(filter command line environment override,$(origin TAGS)),$(
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-setup: build/.run ## make the virtual environment that run, report and size need
-	@echo "ready: $(VENV)" >&2
+setup: build/.run ## make the virtual environment, with the command linkpulse in it
+	@echo "ready: $(VENV)/bin/linkpulse" >&2
 
 run: build/.run ## report this machine to a broker here until Ctrl-C: TARGET=qemu COUNT= INTERVAL= FORMAT= TAGS= THING= BROKER= MICROPYTHON= LOOPBACK=1
 	@$(TOOLS) run $(if $(COUNT),--count '$(COUNT)') --interval '$(INTERVAL)' --format '$(FORMAT)' --tags '$(TAGS)' \
@@ -110,6 +110,8 @@ build/.venv:
 build/.run: requirements/run.txt build/.venv
 	@echo "[2/2] packages of requirements/run.txt" >&2
 	@$(INSTALL) requirements/run.txt >&2
+	@printf '%s\n' '#!/bin/sh' 'PYTHONPATH="$(CURDIR)/tools" exec "$(CURDIR)/$(PY)" -m linkpulse_tools "$$@"' >$(VENV)/bin/linkpulse
+	@chmod +x $(VENV)/bin/linkpulse
 	@touch $@
 
 build/.test: requirements/test.txt build/.run
