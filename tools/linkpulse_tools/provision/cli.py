@@ -1,100 +1,79 @@
 """The command: options in, a table or JSON out."""
 
-import ipaddress
 import json
-import re
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from linkpulse_tools.cli import THING
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.provision import authority, keys, local, record, settings, wifi
+from linkpulse_tools.provision import authority, aws, checks, detect, keys, local, record, settings, wifi
+from linkpulse_tools.provision.account import Account
+from linkpulse_tools.provision.record import Record
 from linkpulse_tools.provision.steps import Steps
 from linkpulse_tools.provision.store import Store
-
-HOST = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9_])?")
-TOPIC_BYTES = 220
-
-
-def _thing(context, parameter, value: str) -> str:
-    if not THING.fullmatch(value):
-        raise click.BadParameter("1 to 64 of a-z A-Z 0-9 : _ - (it is the common name of a certificate)")
-    if value == authority.FOLDER:
-        raise click.BadParameter(f"{value} is the name of the CA's folder: take another")
-    return value
-
-
-def _host(context, parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        if not HOST.fullmatch(value):
-            raise click.BadParameter("a host's name or its IP address, without a port") from None
-        return value
-
-
-def _topic(context, parameter, value: str | None) -> str | None:
-    if value is not None and (
-        not 1 <= len(value.encode()) <= TOPIC_BYTES or value != value.strip() or re.search(r"[\x00-\x1f\x7f+#]", value)
-    ):
-        raise click.BadParameter(f"1 to {TOPIC_BYTES} bytes without control characters, + and #, no space at the ends")
-    return value
-
-
-def _time_server(context, parameter, value: str | None) -> str | None:
-    name, _, port = (value or "").partition(":")
-    if value is not None and not (HOST.fullmatch(name) and (port or "123").isdecimal()):
-        raise click.BadParameter("a host's name, or name:port")
-    return value
-
-
-def _ssid(context, parameter, value: str | None) -> str | None:
-    if value is not None and not 1 <= len(value.encode()) <= 32:
-        raise click.BadParameter("1 to 32 bytes")
-    return value
-
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("provision")
-@click.argument("thing", callback=_thing)
-@click.option("--host", callback=_host, help="The broker's name or address, as the device reaches it.")
+@click.argument("thing", callback=checks.thing)
+@click.option("--host", callback=checks.host, help="The broker's name or address, as the device reaches it.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The broker's port.  [default: 8883]")
 @click.option("--out", default="devices", show_default=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--csr", type=FILE, help="A certificate request of the device's own key, PEM or DER.")
 @click.option("--key", metavar="NAME", help="With --csr: the device's own key file.  [default: key.der]")
+@click.option("--aws", "in_aws", is_flag=True, help="AWS IoT in place of a local CA: boto3's credentials and region.")
+@click.option("--ca", type=FILE, help="With --aws: Amazon's root CA, PEM or DER.")
+@click.option(
+    "--profile", type=FILE, help="With --aws: a security profile, as aws iot create-security-profile takes it."
+)
+@click.option(
+    "--custom-metric", multiple=True, metavar="NAME=TYPE", callback=checks.metrics, help="With --aws; also repeated."
+)
 @click.option("--interval", type=click.IntRange(1, 86400), help="Seconds between reports.")
 @click.option("--format", type=click.Choice(["cbor", "json"]), help="Of the reports.")
 @click.option("--tags", type=click.Choice(["long", "short"]), help="Of the reports.")
-@click.option("--topic", callback=_topic, help="A topic of its own for the reports.")
-@click.option("--ntp", callback=_time_server, help="A time server.")
-@click.option("--wifi", metavar="SSID", callback=_ssid, help=f"The WiFi; its password: {wifi.VARIABLE}, or a prompt.")
+@click.option("--topic", callback=checks.topic, help="A topic of its own for the reports.")
+@click.option("--ntp", callback=checks.time_server, help="A time server.")
+@click.option(
+    "--wifi", metavar="SSID", callback=checks.ssid, help=f"The WiFi; its password: {wifi.VARIABLE}, or a prompt."
+)
 @click.option("--wifi-password-file", type=FILE, help="A file with the WiFi's password.")
 @click.option("--renew", is_flag=True, help="Renew certificates that have less than 30 days left.")
 @click.option("--remove", is_flag=True, help="Undo what provision did for this thing.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def command(thing: str, out: Path, dry_run: bool, as_json: bool, remove: bool, **options) -> None:
+def command(thing: str, out: Path, dry_run: bool, as_json: bool, remove: bool, in_aws: bool, **options) -> None:
     """Make what THING needs to be let in by a broker: key, certificates, settings; and what the broker needs.
 
     What is there stays as it is.
     """
-    if options["key"] and not options["csr"]:
-        raise click.UsageError("--key names the device's own key: it goes with --csr")
-    if options["wifi_password_file"] and not options["wifi"]:
-        raise click.UsageError("--wifi-password-file goes with --wifi")
     store, steps = Store(out, dry_run), Steps(dry_run)
     try:
-        with store.lock():
-            (_remove if remove else _provision)(store, steps, thing, **options)
+        noted = record.load(store, thing)
+        in_aws = in_aws or bool(noted and noted.by == "aws")
+        checks.together(options, in_aws)
+        with store.lock(make=not remove):
+            if remove:
+                _remove(store, steps, thing)
+            else:
+                (_provision_aws if in_aws else _provision)(store, steps, thing, **options)
     except OSError as error:
         raise ToolError(f"{error.filename or out}: {error.strerror}") from error
     _show(store, steps, thing, remove, as_json)
+
+
+def _provision_aws(
+    store: Store, steps: Steps, thing: str, csr, key, renew, ca, profile, custom_metric, **options
+) -> None:
+    request = keys.read_request(csr) if csr else None
+    record.fitting(store, thing, "aws", "device" if csr else "host")
+    wanted = aws.Wanted(aws.root(store, thing, ca), detect.read_profile(profile) if profile else None, custom_metric)
+    detect.check_metrics(custom_metric)
+    old = settings.read(store, thing)
+    values = _values(store, thing, old, key, options) | {"port": aws.PORT}
+    aws.provision(Account(store.rehearsal), store, steps, thing, request, values, wanted, renew)
 
 
 def _provision(store: Store, steps: Steps, thing: str, csr, key, renew, host, port, **options) -> None:
@@ -103,13 +82,17 @@ def _provision(store: Store, steps: Steps, thing: str, csr, key, renew, host, po
     host, port = local.where(store, old, host, port)
     if host is None:
         raise click.UsageError("--host is needed the first time: the broker's name or address for the device")
+    values = _values(store, thing, old, key, options) | {"host": host, "port": port}
+    local.provision(store, steps, thing, request, values, renew)
+
+
+def _values(store: Store, thing: str, old: dict, key: str | None, options: dict) -> dict:
+    """The settings of either way, but for where the broker is. A device's own key keeps its name."""
     noted = record.load(store, thing)
     if noted and noted.key == "device":
         key = key or old.get("key")
-    key = key or "key.der"
-    values = {"thing": thing, "host": host, "port": port, "ca": "ca.der", "cert": "cert.der", "key": key}
-    values.update(_given(options, old, store.rehearsal))
-    local.provision(store, steps, thing, request, values, renew)
+    values = {"thing": thing, "host": "", "port": 0, "ca": "ca.der", "cert": "cert.der", "key": key or "key.der"}
+    return values | _given(options, old, store.rehearsal)
 
 
 def _given(options: dict, old: dict, rehearsal: bool) -> dict:
@@ -122,14 +105,17 @@ def _given(options: dict, old: dict, rehearsal: bool) -> dict:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _remove(store: Store, steps: Steps, thing: str, **options) -> None:
+def _remove(store: Store, steps: Steps, thing: str) -> None:
     noted = record.load(store, thing)
     if noted is None:
         left = store.names(thing)
         if left:
             raise ToolError(f"{store.path(thing)} was not made by provision: remove it by hand, if it is to go")
         return
-    local.remove(store, steps, noted)
+    if noted.by == "aws":
+        aws.remove(Account(store.rehearsal), store, steps, noted)
+    else:
+        local.remove(store, steps, noted)
 
 
 def _show(store: Store, steps: Steps, thing: str, removed: bool, as_json: bool) -> None:
@@ -143,16 +129,19 @@ def _show(store: Store, steps: Steps, thing: str, removed: bool, as_json: bool) 
     if not steps.touched:
         console.print("nothing to do" + ("" if removed else ": all of it is there"), style="green")
     elif not removed and not steps.rehearsal:
-        console.print(_next(store, thing), highlight=False, markup=False)
+        console.print(_next(store, record.load(store, thing)), highlight=False, markup=False)
 
 
-def _next(store: Store, thing: str) -> str:
+def _next(store: Store, noted: Record) -> str:
     """What there is to do now."""
-    values = settings.read(store, thing)
-    ca, folder = store.path(authority.FOLDER), store.path(thing)
+    values = settings.read(store, noted.thing)
+    ca, folder = store.path(authority.FOLDER), store.path(noted.thing)
+    device = f"linkpulse deploy copies {folder} to a board. On Linux: micropython main.py {folder}/{settings.NAME}"
+    if noted.by == "aws":
+        return f"\nDevice   {device}"
     return f"""
 Broker   mosquitto -c {ca}/mosquitto.conf
          Its user must be able to read {ca}/server.key.pem. {ca}/ca.key.pem is for nobody else: it signs.
          Without mosquitto: linkpulse listen --broker --bind 0.0.0.0 --port {values["port"]}
 Answers  linkpulse listen --port {values["port"]}, on the broker's machine, shows each report and answers it.
-Device   linkpulse deploy copies {folder} to a board. On Linux: micropython main.py {folder}/{settings.NAME}"""
+Device   {device}"""

@@ -42,8 +42,8 @@ def load(store: Store, thing: str) -> Record | None:
         raise ToolError(f"{path} is not what provision wrote ({error}): put the right one back") from None
 
 
-def start(store: Store, thing: str, by: str, key: str) -> Record:
-    """The record of a thing, begun where there is none. Refuses what another kind of run made, or somebody else."""
+def fitting(store: Store, thing: str, by: str, key: str) -> Record | None:
+    """The record of a thing, None where there is none. Refuses what another kind of run made, or somebody else."""
     found = load(store, thing)
     if found is None:
         foreign = [name for name in SIGNED_FILES if store.read(f"{thing}/{name}") is not None]
@@ -52,14 +52,22 @@ def start(store: Store, thing: str, by: str, key: str) -> Record:
             raise ToolError(
                 f"{folder} has {', '.join(foreign)} that provision did not make: move it away, or take another --out"
             )
-        made = [name for name in SIGNED_FILES if key == "host" or name != "key.der"]
-        if store.read(f"{thing}/settings.json") is None:
-            made.append("settings.json")
-        found = Record(thing, by, key, made)
-        found.save(store)
+        return None
     if found.by != by:
         ways = {"local": "a local CA", "aws": "AWS"}
         raise ToolError(f"{thing} was provisioned with {ways[found.by]}: linkpulse provision {thing} --remove first")
     if key == "device" and found.key == "host":
         raise ToolError(f"{thing} has a key made here: linkpulse provision {thing} --remove first, then take its --csr")
+    return found
+
+
+def start(store: Store, thing: str, by: str, key: str) -> Record:
+    """The record of a thing, begun where there is none."""
+    found = fitting(store, thing, by, key)
+    if found is None:
+        made = [name for name in SIGNED_FILES if key == "host" or name != "key.der"]
+        if store.read(f"{thing}/settings.json") is None:
+            made.append("settings.json")
+        found = Record(thing, by, key, made)
+        found.save(store)
     return found

@@ -73,9 +73,10 @@ class Store:
             self.path(folder).rmdir()
 
     @contextlib.contextmanager
-    def lock(self):
-        """Nobody else provisions here meanwhile: many things may be provisioned at once. A rehearsal needs no lock."""
-        if self.rehearsal:
+    def lock(self, make: bool = True):
+        """Nobody else provisions here meanwhile: many things may be provisioned at once. A rehearsal needs no lock.
+        `make`: whether the root is made where there is none."""
+        if self.rehearsal or not (make or self.root.is_dir()):
             yield
             return
         self.root.mkdir(parents=True, exist_ok=True)

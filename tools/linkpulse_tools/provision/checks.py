@@ -1,0 +1,76 @@
+"""What options may say, one by one and together."""
+
+import ipaddress
+import re
+
+import click
+
+from linkpulse_tools.cli import THING
+from linkpulse_tools.provision import authority
+
+HOST = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9_])?")
+TOPIC_BYTES = 220
+
+
+def thing(context, parameter, value: str) -> str:
+    if not THING.fullmatch(value):
+        raise click.BadParameter("1 to 64 of a-z A-Z 0-9 : _ - (it is the common name of a certificate)")
+    if value == authority.FOLDER:
+        raise click.BadParameter(f"{value} is the name of the CA's folder: take another")
+    return value
+
+
+def host(context, parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        if not HOST.fullmatch(value):
+            raise click.BadParameter("a host's name or its IP address, without a port") from None
+        return value
+
+
+def topic(context, parameter, value: str | None) -> str | None:
+    if value is not None and (
+        not 1 <= len(value.encode()) <= TOPIC_BYTES or value != value.strip() or re.search(r"[\x00-\x1f\x7f+#]", value)
+    ):
+        raise click.BadParameter(f"1 to {TOPIC_BYTES} bytes without control characters, + and #, no space at the ends")
+    return value
+
+
+def time_server(context, parameter, value: str | None) -> str | None:
+    name, _, port = (value or "").partition(":")
+    if value is not None and not (HOST.fullmatch(name) and (port or "123").isdecimal()):
+        raise click.BadParameter("a host's name, or name:port")
+    return value
+
+
+def metrics(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.rpartition("=") for value in values]
+    if any(not name for name, _, _ in pairs):
+        raise click.BadParameter("NAME=TYPE, such as temperature=number")
+    return {name: kind for name, _, kind in pairs}
+
+
+def ssid(context, parameter, value: str | None) -> str | None:
+    if value is not None and not 1 <= len(value.encode()) <= 32:
+        raise click.BadParameter("1 to 32 bytes")
+    return value
+
+
+def together(options: dict, in_aws: bool) -> None:
+    """Refuse options that do not go together."""
+    if options["key"] and not options["csr"]:
+        raise click.UsageError("--key names the device's own key: it goes with --csr")
+    if options["wifi_password_file"] and not options["wifi"]:
+        raise click.UsageError("--wifi-password-file goes with --wifi")
+    wrong = [name for name in (("host", "port") if in_aws else ("ca", "profile", "custom_metric")) if options[name]]
+    if wrong:
+        where = "with AWS, whose endpoint is asked for" if in_aws else "without --aws"
+        raise click.UsageError(f"--{wrong[0].replace('_', '-')} is not {where}")
+    topic = options["topic"] or ""
+    if in_aws and (options["interval"] or 300) < 300:
+        raise click.UsageError("AWS takes no report sooner than 300 s after the last: --interval 300 or more")
+    if in_aws and (topic.startswith("$") or topic.count("/") > 6 or re.search(r"[*?]|\$\{", topic)):
+        raise click.UsageError("for AWS, a --topic has no $ in front, no *, ? and ${, and at most 6 slashes")

@@ -1,0 +1,135 @@
+"""Device Defender Detect's side: custom metrics, and a security profile for a group with the things that have it."""
+
+import json
+from pathlib import Path
+
+from linkpulse_tools.errors import ToolError
+from linkpulse_tools.provision import model
+from linkpulse_tools.provision.cloud import Cloud
+
+LARGEST = 1 << 20
+
+
+def read_profile(path: Path) -> dict:
+    """A security profile as `aws iot create-security-profile --cli-input-json` takes it, judged before any call."""
+    with path.open("rb") as file:
+        data = file.read(LARGEST)
+    try:
+        profile = json.loads(data)
+    except ValueError as error:
+        raise ToolError(f"{path} is not JSON: {error}") from None
+    found = model.problems("CreateSecurityProfile", profile) if isinstance(profile, dict) else ["it is no JSON map"]
+    if found:
+        raise ToolError("\n  ".join([f"{path} is no security profile:", *found]))
+    return profile
+
+
+def check_metrics(metrics: dict[str, str]) -> None:
+    """Refuse names and types that AWS does not have."""
+    for name, kind in metrics.items():
+        found = model.problems(
+            "CreateCustomMetric", {"metricName": name, "metricType": kind, "clientRequestToken": "linkpulse"}
+        )
+        if name.startswith("aws:"):
+            found.append("a name must not start with aws:")
+        if found:
+            raise ToolError("\n  ".join([f"custom metric {name}={kind}:", *found]))
+
+
+def ensure_metrics(cloud: Cloud, metrics: dict[str, str]) -> None:
+    for name, kind in metrics.items():
+        found = cloud.account.read("describe_custom_metric", metricName=name)
+        if found and found["metricType"] != kind:
+            raise ToolError(f"custom metric {name} is there as {found['metricType']}: a type cannot be changed")
+        cloud.have("metric", name, found, "create_custom_metric", metricName=name, metricType=kind)
+
+
+def ensure_profile(cloud: Cloud, thing: str, profile: dict) -> None:
+    """The profile, a thing group of the same name, the profile attached to the group, the thing in it."""
+    name, account = profile["securityProfileName"], cloud.account
+    found = account.read("describe_security_profile", securityProfileName=name)
+    _profile(cloud, profile, found)
+    group = account.read("describe_thing_group", thingGroupName=name)
+    cloud.have("group", name, group, "create_thing_group", thingGroupName=name)
+    target = account.arn("thinggroup", name)
+    listed = account.every("list_targets_for_security_profile", "securityProfileTargets", securityProfileName=name)
+    cloud.attached(
+        f"profile {name} for the group",
+        target in [item["arn"] for item in listed],
+        "attach_security_profile",
+        securityProfileName=name,
+        securityProfileTargetArn=target,
+    )
+    groups = account.every("list_thing_groups_for_thing", "thingGroups", thingName=thing)
+    cloud.attached(
+        f"{thing} in the group",
+        name in [item["groupName"] for item in groups],
+        "add_thing_to_thing_group",
+        thingGroupName=name,
+        thingName=thing,
+    )
+
+
+def _profile(cloud: Cloud, profile: dict, found: dict | None) -> None:
+    name = profile["securityProfileName"]
+    if found and not _within(profile, found):
+        changed = {key: value for key, value in profile.items() if key != "tags"}
+        cloud.change("profile", name, "update_security_profile", **changed)
+    else:
+        cloud.have("profile", name, found, "create_security_profile", **profile)
+
+
+def remove_profile(cloud: Cloud, thing: str, name: str) -> None:
+    """Take the thing out of the group. With the last thing go the group and the profile that provisioning made."""
+    account = cloud.account
+    groups = account.every("list_thing_groups_for_thing", "thingGroups", thingName=thing)
+    if name in [item["groupName"] for item in groups]:
+        account.write("remove_thing_from_thing_group", thingGroupName=name, thingName=thing)
+        cloud.steps.add(f"{thing} in the group {name}", "removed")
+    members = account.every("list_things_in_thing_group", "things", thingGroupName=name)
+    if set(members) - {thing}:
+        cloud.steps.add(f"group {name}", "kept", "other things are in it")
+        return
+    _remove_group(cloud, name)
+    listed = account.every("list_targets_for_security_profile", "securityProfileTargets", securityProfileName=name)
+    if {item["arn"] for item in listed} - {account.arn("thinggroup", name)}:
+        cloud.steps.add(f"profile {name}", "kept", "it is attached elsewhere")
+    elif cloud.account.read("describe_security_profile", securityProfileName=name):
+        cloud.drop("profile", name, "delete_security_profile", securityProfileName=name)
+
+
+def _remove_group(cloud: Cloud, name: str) -> None:
+    account, target = cloud.account, cloud.account.arn("thinggroup", name)
+    listed = account.every("list_targets_for_security_profile", "securityProfileTargets", securityProfileName=name)
+    ours = cloud.ours("group", name) or cloud.ours("profile", name)
+    if ours and target in [item["arn"] for item in listed]:
+        account.write("detach_security_profile", securityProfileName=name, securityProfileTargetArn=target)
+    if account.read("describe_thing_group", thingGroupName=name):
+        cloud.drop("group", name, "delete_thing_group", thingGroupName=name)
+
+
+def remove_metrics(cloud: Cloud, names: list[str]) -> None:
+    for name in names:
+        if cloud.shared("metric", name):
+            cloud.steps.add(f"metric {name}", "kept", "other things have it")
+        elif cloud.account.read("describe_custom_metric", metricName=name):
+            cloud.drop("metric", name, "delete_custom_metric", metricName=name)
+
+
+def _within(wanted, found) -> bool:
+    """Whether all that is wanted is found; lists in any order."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(
+            name == "tags" or (name in found and _within(value, found[name])) for name, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        left = list(found) if isinstance(found, list) else None
+        if left is None or len(left) != len(wanted):
+            return False
+        for item in wanted:
+            match = next((other for other in left if _within(item, other)), None)
+            if match is None:
+                return False
+            left.remove(match)
+        return True
+    return wanted == found
