@@ -78,9 +78,9 @@ class Uplink:
         end = time.ticks_add(time.ticks_ms(), self._timeout)
         while not self._nic.isconnected():
             self._beat()
-            reason = self._reason()
-            if reason or time.ticks_diff(end, time.ticks_ms()) <= 0:
-                self._fail(reason or "no address within %d s" % (self._timeout // 1000))
+            if time.ticks_diff(end, time.ticks_ms()) <= 0:
+                # Not earlier: until it is connected, an ESP32 goes on to say why the last time failed.
+                self._fail(self._reason() or "no address within %d s" % (self._timeout // 1000))
             time.sleep_ms(100)
 
     def _reason(self):

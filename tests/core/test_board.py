@@ -187,7 +187,13 @@ def test_an_esp32_that_is_still_trying():
     equal(nic.calls, [True, ("net", "secret"), "disconnect", ("net", "secret")])
 
 
-def test_reasons_end_the_wait_at_once():
+def test_the_reason_of_an_earlier_failure_does_not_end_the_wait():
+    nic = Nic(after=5, status=201)
+    wifi(nic).connect()
+    equal(nic.calls, [True, ("net", "secret")])
+
+
+def test_reasons_are_told():
     for status, reason in ((202, "wifi_password"), (201, "in reach")):
         nic = Nic(after=1 << 20, status=status)
         error = raises(NetworkError, wifi(nic).connect)
