@@ -77,6 +77,7 @@ class Relay:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
+            umask=0o077,  # on Linux a key must be its owner's only
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)

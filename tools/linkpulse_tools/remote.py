@@ -7,7 +7,7 @@
         board.hashes(["main.py"])           # -> {"main.py": sha256}, of those that exist
         board.read(path); board.write(path, data); board.remove(path)
         board.free()                        # -> (free bytes of the file system, bytes of a block)
-        board.set_clock(); board.soft_reset(); board.hard_reset()
+        board.set_clock(); board.soft_reset(); board.guard(); board.hard_reset()
         board.leave()                       # into main.py, then: for line in board.lines(): parse_status(line)
 
 Paths are relative to the folder in which a board starts, as main.py sees them ("lib/linkpulse/agent.mpy"); that
@@ -17,6 +17,7 @@ is "/" on most boards and "/flash" on some. What kind of board it is, and what i
 import ast
 import base64
 import contextlib
+import errno
 import hashlib
 import io
 import time
@@ -33,6 +34,7 @@ from linkpulse_tools.errors import ToolError
 
 ANSWER = 30.0  # seconds without a byte, after which a board is given up
 TRIES = 3  # of 10 s: Ctrl-C is not heard while a board's own code waits in C, for a name or a connection
+GONE = (errno.EIO, errno.ENXIO, errno.ENODEV)  # what the ioctls of a port say that is not there any more
 REBOOTED = b"soft reboot\r\n"
 PROMPT = b">>> "
 PART = "~"  # what a file is called until it is whole
@@ -73,6 +75,19 @@ import machine
 if hasattr(machine, "RTC"):
     machine.RTC().datetime((%d, %d, %d, %d, %d, %d, %d, 0))
 print(hasattr(machine, "RTC"))
+"""
+# A watchdog that main.py has started goes on when main.py is interrupted, and cannot be stopped.
+WATCHDOG = """
+_feed = None
+try:
+    import json, machine
+    with open("settings.json") as _f:
+        _seconds = json.load(_f)["watchdog"]
+    if _seconds:
+        _feed = machine.WDT(timeout=_seconds * 1000).feed
+except Exception:
+    pass
+print(_feed is not None)
 """
 
 
@@ -120,10 +135,13 @@ def session(port: str | None = None):
     try:
         with Remote(transport(name)) as board:
             board.soft_reset()
+            board.guard()
             yield board
     except BoardError as error:
         raise ToolError(f"the board at {name} failed: {error}") from error
-    except (TransportError, SerialException, OSError) as error:
+    except (TransportError, OSError) as error:
+        if not isinstance(error, (TransportError, SerialException)) and error.errno not in GONE:
+            raise  # no error of the port
         raise ToolError(
             f"the board at {name} does not answer as MicroPython does: {error}. Reset it, try again"
         ) from error
@@ -137,6 +155,7 @@ class Remote:
 
     def __init__(self, connection: SerialTransport):
         self._transport = connection
+        self.guarded = False
         try:
             self._enter(soft_reset=False)
         except BaseException:
@@ -154,7 +173,7 @@ class Remote:
 
     def start(self, source: str) -> None:
         """Begin to execute; `finish` ends it."""
-        self._transport.exec_raw_no_follow(source)
+        self._transport.exec_raw_no_follow("_feed()\n" + source if self.guarded else source)
 
     def finish(self, timeout: float = ANSWER) -> str:
         """What it printed. A BoardError for its exception, a TransportError when it says nothing for `timeout` s."""
@@ -246,7 +265,12 @@ class Remote:
         """Everything anew but the files, and boot.py runs; main.py does not. What was mounted is not any more."""
         if self._transport.mounted:
             self._transport.umount_local()
+        self.guarded = False
         self._enter(soft_reset=True)
+
+    def guard(self) -> None:
+        """After a soft reset: from now on every command feeds the watchdog, if the board's settings have one."""
+        self.guarded = "True" in self.run(WATCHDOG)
 
     def hard_reset(self) -> None:
         """As by the reset button. A port of the board's own on USB goes away with it: close this."""
@@ -293,3 +317,6 @@ class Remote:
             except TransportError:
                 if not left:
                     raise
+
+
+__all__ = ["ANSWER", "PROMPT", "BoardError", "Remote", "TransportError", "find", "ports", "session", "transport"]
