@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "mpy": "dist_mpy",
     "python": "dist_python",
     "debian": "dist_debian",
+    "openwrt": "dist_openwrt",
 }
 SUMS = "SHA256SUMS"
 

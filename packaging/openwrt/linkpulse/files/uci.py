@@ -1,0 +1,74 @@
+"""settings.json on standard output, from `uci show linkpulse` on standard input; what is wrong on standard error.
+
+What type a key has is the agent's own knowledge, and so is whether its value will do: a text that is none of its type
+stays one, for the agent's own check to name. Exit code 78 (sysexits.h) for settings that cannot work.
+"""
+
+import json
+import sys
+
+sys.path.insert(0, __file__.rpartition("/")[0])
+from linkpulse.errors import SettingsError
+from linkpulse.settings import _KEYS, Settings
+
+SECTION = "linkpulse.main"
+ON = ("1", "on", "true", "yes", "enabled")
+OFF = ("0", "off", "false", "no", "disabled")
+
+
+def shown(text):
+    """(name, values) of each line of `uci show`: values are in single quotes, a quote in them is '\\''."""
+    i = 0
+    while i < len(text):
+        end = text.index("=", i)
+        name = text[i:end]
+        i = end + 1
+        values = []
+        while i < len(text) and text[i] != "\n":
+            value = ""
+            while i < len(text) and text[i] not in " \n":
+                if text[i] == "'":
+                    end = text.index("'", i + 1)
+                    value += text[i + 1 : end]
+                    i = end + 1
+                else:
+                    i += text[i] == "\\"
+                    value += text[i]
+                    i += 1
+            values.append(value)
+            while i < len(text) and text[i] == " ":
+                i += 1
+        i += 1
+        yield name, values
+
+
+def typed(name, values):
+    default = _KEYS[name][0] if name in _KEYS else ""
+    value = values[0]
+    if isinstance(default, tuple):
+        return values
+    if isinstance(default, bool):
+        return value in ON if value in ON + OFF else value
+    if isinstance(default, int) and value.isdigit():
+        return int(value)
+    return value
+
+
+def main():
+    found = {}
+    for name, values in shown(sys.stdin.read()):
+        section, _, option = name.rpartition(".")
+        if section == SECTION and option != "enabled":
+            found[option] = typed(option, values)
+    Settings(found)
+    print(json.dumps(found))
+
+
+try:
+    main()
+except SettingsError as e:
+    print("/etc/config/linkpulse: %s" % e, file=sys.stderr)
+    sys.exit(78)
+except (ValueError, IndexError):
+    print("/etc/config/linkpulse: it cannot be read: is it UTF-8?", file=sys.stderr)
+    sys.exit(78)
