@@ -1,6 +1,7 @@
 """`linkpulse provision` with a local CA: what it writes, keeps and takes back, and that mosquitto runs on it."""
 
 import json
+import re
 import shutil
 import socket
 import ssl
@@ -57,6 +58,15 @@ def test_folder_has_what_a_device_needs(devices):
     assert own.subject.rfc4514_string() == f"CN={THING}"
     assert devices.read(f"{THING}/ca.der") == devices.read("ca/ca.der")
     assert timedelta(729) < own.not_valid_after_utc - datetime.now(timezone.utc) < timedelta(731)
+
+
+def test_page_says_what_each_file_is(devices):
+    page = (paths.ROOT / "docs" / "provision.md").read_text()
+    devices.provision(THING, "--host", "localhost")
+    listed = {
+        name for row in re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
+    }
+    assert listed == {path.name for path in devices.folder.glob("*/*")}
 
 
 def test_keys_are_their_owners_only(devices):

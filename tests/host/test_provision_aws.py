@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from moto import mock_aws
 
-from linkpulse_tools import certs, files
+from linkpulse_tools import certs, files, paths
 from linkpulse_tools.provision import account, keys, model, policy
 from tests.host import aws
 from tests.host.provisioning import Devices
@@ -247,6 +247,27 @@ def test_policy_fits(cloud, fmt, topic):
         resources = statement["Resource"]
         for resource in [resources] if isinstance(resources, str) else resources:
             assert "*" not in resource and "+" not in resource and "#" not in resource
+
+
+PAGE = (paths.ROOT / "docs" / "provision.md").read_text()
+
+
+def test_policy_is_the_one_that_the_page_shows(cloud):
+    shown = (
+        PAGE.partition("```json\n")[2].partition("```")[0].replace("REGION", aws.REGION).replace("ACCOUNT", aws.ACCOUNT)
+    )
+    assert json.loads(shown) == json.loads(policy.document(account.Account(), "cbor", None))
+
+
+def test_page_names_every_permission_that_is_needed(devices, cloud, all_of_it, profile):
+    """And none that is not."""
+    devices.provision(*all_of_it)
+    profile.write_text(json.dumps({**PROFILE, "behaviors": PROFILE["behaviors"][:1]}))
+    devices.provision(*all_of_it, "--format", "json")
+    devices.provision(THING, "--topic", "a")
+    devices.provision(THING, "--topic", "b")
+    devices.provision(THING, "--remove")
+    assert {name for name, _ in cloud.calls} == set(re.findall(r"`iot:([A-Z][A-Za-z]+)`", PAGE))
 
 
 # --- keys and certificates

@@ -136,7 +136,9 @@ def _next(store: Store, noted: Record) -> str:
     """What there is to do now."""
     values = settings.read(store, noted.thing)
     ca, folder = store.path(authority.FOLDER), store.path(noted.thing)
-    device = f"linkpulse deploy copies {folder} to a board. On Linux: micropython main.py {folder}/{settings.NAME}"
+    device = (
+        f"a board on USB: linkpulse deploy --device {folder}; on Linux: micropython main.py {folder}/{settings.NAME}"
+    )
     if noted.by == "aws":
         return f"\nDevice   {device}"
     return f"""
