@@ -73,6 +73,11 @@ class Detect:
         assert not self.targets.pop(securityProfileName)
         return {}
 
+    def ListSecurityProfiles(self, metricName):
+        having = [name for name, profile in self.profiles.items() if metricName in json.dumps(profile)]
+        arn = f"arn:aws:iot:{REGION}:1:securityprofile/"
+        return {"securityProfileIdentifiers": [{"name": name, "arn": arn + name} for name in having]}
+
     def ListTargetsForSecurityProfile(self, securityProfileName):
         if securityProfileName not in self.targets:
             return NOT_FOUND

@@ -191,8 +191,28 @@ def test_what_was_there_before_stays(devices, cloud, all_of_it, tmp_path, capsys
         f"group {GROUP}",
         "metric temperature",
     }
-    after = cloud.contents()
-    assert {**after, "targets": {}} == {**before, "targets": {}}
+    assert cloud.contents() == before
+
+
+def test_membership_that_was_there_before_stays(devices, cloud, all_of_it):
+    cloud.iot.create_thing(thingName=THING)
+    cloud.iot.create_thing_group(thingGroupName=GROUP)
+    cloud.iot.add_thing_to_thing_group(thingGroupName=GROUP, thingName=THING)
+    cloud.detect.CreateCustomMetric("temperature", "number")
+    cloud.detect.CreateSecurityProfile(**PROFILE)
+    cloud.detect.AttachSecurityProfile(GROUP, f"arn:aws:iot:{aws.REGION}:{aws.ACCOUNT}:thinggroup/{GROUP}")
+    before = cloud.contents()
+    devices.provision(*all_of_it)
+    devices.provision(THING, "--remove")
+    assert cloud.contents() == before
+    assert cloud.iot.list_things_in_thing_group(thingGroupName=GROUP)["things"] == [THING]
+
+
+def test_metric_that_another_profile_has_stays(devices, cloud, all_of_it):
+    devices.provision(*all_of_it)
+    cloud.detect.CreateSecurityProfile("another", behaviors=PROFILE["behaviors"])
+    assert devices.provision(THING, "--remove")["metric temperature"] == "kept"
+    assert cloud.contents()["metrics"] == {"temperature": "number"}
 
 
 def test_policy_that_somebody_else_made_is_neither_taken_nor_changed(devices, cloud, root):

@@ -78,9 +78,7 @@ def provision(
 def remove(account: Account, store: Store, steps: Steps, noted: Record) -> None:
     """Take back what `provision` made; what somebody else made or uses stays."""
     cloud, thing = Cloud(account, store, steps, noted), noted.thing
-    for name in noted.aws["profiles"]:
-        detect.remove_profile(cloud, thing, name)
-    detect.remove_metrics(cloud, noted.aws["metrics"])
+    detect.remove(cloud, thing, noted.aws["profiles"], noted.aws["metrics"])
     for identity in noted.aws["certificates"]:
         cloud_certificate.remove(cloud, identity)
     for name in noted.aws["policies"]:

@@ -53,8 +53,11 @@ class Cloud:
         self.noted.aws["made"] = [item for item in self.noted.aws["made"] if item != f"{kind}:{name}"]
         self.noted.save(self.store)
 
-    def attached(self, what: str, there: bool, operation: str, **parameters) -> None:
-        """Join two things that are not yet."""
+    def attached(self, what: str, there: bool, operation: str, note: str | None = None, **parameters) -> None:
+        """Join two that are not yet. `note`: "kind:name" of a join that does not end with one of the two."""
+        if note:
+            kind, _, name = note.partition(":")
+            self._note(kind, name, made=not there or self.ours(kind, name))
         if not there:
             self.account.write(operation, **parameters)
         self.steps.add(what, "there" if there else "made")

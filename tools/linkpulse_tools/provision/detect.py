@@ -52,19 +52,19 @@ def ensure_profile(cloud: Cloud, thing: str, profile: dict) -> None:
     group = account.read("describe_thing_group", thingGroupName=name)
     cloud.have("group", name, group, "create_thing_group", thingGroupName=name)
     target = account.arn("thinggroup", name)
-    listed = account.every("list_targets_for_security_profile", "securityProfileTargets", securityProfileName=name)
     cloud.attached(
         f"profile {name} for the group",
-        target in [item["arn"] for item in listed],
+        target in _targets(cloud, name),
         "attach_security_profile",
+        f"target:{name}",
         securityProfileName=name,
         securityProfileTargetArn=target,
     )
-    groups = account.every("list_thing_groups_for_thing", "thingGroups", thingName=thing)
     cloud.attached(
         f"{thing} in the group",
-        name in [item["groupName"] for item in groups],
+        name in _groups(cloud, thing),
         "add_thing_to_thing_group",
+        f"member:{name}/{thing}",
         thingGroupName=name,
         thingName=thing,
     )
@@ -79,41 +79,56 @@ def _profile(cloud: Cloud, profile: dict, found: dict | None) -> None:
         cloud.have("profile", name, found, "create_security_profile", **profile)
 
 
-def remove_profile(cloud: Cloud, thing: str, name: str) -> None:
-    """Take the thing out of the group. With the last thing go the group and the profile that provisioning made."""
-    account = cloud.account
-    groups = account.every("list_thing_groups_for_thing", "thingGroups", thingName=thing)
-    if name in [item["groupName"] for item in groups]:
+def remove(cloud: Cloud, thing: str, profiles: list[str], metrics: list[str]) -> None:
+    """Take back what `ensure_profile` and `ensure_metrics` did for a thing."""
+    gone = [name for name in profiles if _remove_profile(cloud, thing, name)]
+    for name in metrics:
+        if cloud.account.read("describe_custom_metric", metricName=name) is None:
+            continue
+        listed = cloud.account.every("list_security_profiles", "securityProfileIdentifiers", metricName=name)
+        if cloud.shared("metric", name):
+            cloud.steps.add(f"metric {name}", "kept", "other things have it")
+        elif {item["name"] for item in listed} - set(gone):
+            cloud.steps.add(f"metric {name}", "kept", "a security profile has it")
+        else:
+            cloud.drop("metric", name, "delete_custom_metric", metricName=name)
+
+
+def _remove_profile(cloud: Cloud, thing: str, name: str) -> bool:
+    """Take the thing out of the group. With the last thing go the group and the profile that provisioning made; whether
+    the profile went."""
+    account, target = cloud.account, cloud.account.arn("thinggroup", name)
+    if cloud.ours("member", f"{name}/{thing}") and name in _groups(cloud, thing):
         account.write("remove_thing_from_thing_group", thingGroupName=name, thingName=thing)
         cloud.steps.add(f"{thing} in the group {name}", "removed")
     members = account.every("list_things_in_thing_group", "things", thingGroupName=name)
     if set(members) - {thing}:
         cloud.steps.add(f"group {name}", "kept", "other things are in it")
-        return
-    _remove_group(cloud, name)
-    listed = account.every("list_targets_for_security_profile", "securityProfileTargets", securityProfileName=name)
-    if {item["arn"] for item in listed} - {account.arn("thinggroup", name)}:
-        cloud.steps.add(f"profile {name}", "kept", "it is attached elsewhere")
-    elif cloud.account.read("describe_security_profile", securityProfileName=name):
-        cloud.drop("profile", name, "delete_security_profile", securityProfileName=name)
-
-
-def _remove_group(cloud: Cloud, name: str) -> None:
-    account, target = cloud.account, cloud.account.arn("thinggroup", name)
-    listed = account.every("list_targets_for_security_profile", "securityProfileTargets", securityProfileName=name)
-    ours = cloud.ours("group", name) or cloud.ours("profile", name)
-    if ours and target in [item["arn"] for item in listed]:
+        return False
+    if cloud.ours("target", name) and target in _targets(cloud, name):
         account.write("detach_security_profile", securityProfileName=name, securityProfileTargetArn=target)
     if account.read("describe_thing_group", thingGroupName=name):
         cloud.drop("group", name, "delete_thing_group", thingGroupName=name)
+    if set(_targets(cloud, name)) - {target}:
+        cloud.steps.add(f"profile {name}", "kept", "it is attached elsewhere")
+        return False
+    if account.read("describe_security_profile", securityProfileName=name):
+        cloud.drop("profile", name, "delete_security_profile", securityProfileName=name)
+    return cloud.ours("profile", name)
 
 
-def remove_metrics(cloud: Cloud, names: list[str]) -> None:
-    for name in names:
-        if cloud.shared("metric", name):
-            cloud.steps.add(f"metric {name}", "kept", "other things have it")
-        elif cloud.account.read("describe_custom_metric", metricName=name):
-            cloud.drop("metric", name, "delete_custom_metric", metricName=name)
+def _targets(cloud: Cloud, name: str) -> list[str]:
+    """The ARNs that a profile is attached to."""
+    listed = cloud.account.every(
+        "list_targets_for_security_profile", "securityProfileTargets", securityProfileName=name
+    )
+    return [item["arn"] for item in listed]
+
+
+def _groups(cloud: Cloud, thing: str) -> list[str]:
+    """The groups that a thing is in."""
+    listed = cloud.account.every("list_thing_groups_for_thing", "thingGroups", thingName=thing)
+    return [item["groupName"] for item in listed]
 
 
 def _within(wanted, found) -> bool:
