@@ -3,14 +3,17 @@
 import json
 import queue
 import shutil
+import types
 
 import pytest
 
 from linkpulse_tools import cli, firmware, firstreport, mpy, paths, remote
 from linkpulse_tools.board import HOST, wait_for
+from linkpulse_tools.broker import find_mosquitto
 from linkpulse_tools.certs import make_authority, make_client, save
 from linkpulse_tools.responder import Responder
 from linkpulse_tools.service import Service
+from tests.host.provisioning import Devices, ProvisionedMosquitto
 from tests.host.relay import Relay
 
 WAIT = 60.0
@@ -121,43 +124,49 @@ def tree(folder):
     }
 
 
-@pytest.mark.parametrize("kind", ["unix", "plain", "agent"])
-def test_until_accepted_and_again(kind, request, make_board, device, deploy, service):
-    often = {"interval": 1, "allow_short_interval": True}
+@pytest.fixture(params=["unix", "plain", "agent"])
+def erased(request, make_board):
+    """A board with nothing on it: (its address of this machine, .terminal, what must be copied of lib/)."""
+    kind = request.param
     if kind == "unix":
-        check(
-            request.getfixturevalue("unix"),
-            device(**often),
-            deploy,
-            service,
-            "linux",
-            "lib/linkpulse/collect/linux.mpy",
-        )
+        yield "127.0.0.1", request.getfixturevalue("unix"), "lib/linkpulse/collect/linux.mpy"
     else:
         with machine(make_board, kind, 192 * 1024 if kind == "plain" else None) as board:
-            part = "lib/linkpulse/collect/lwip.mpy" if kind == "plain" else None
-            check(board, device(HOST, **often), deploy, service, "qemu", part)
+            yield HOST, board, "lib/linkpulse/collect/lwip.mpy" if kind == "plain" else None
 
 
-def check(board, folder, deploy, service, platform, part):
-    code, told, error = deploy(board, folder)
-    assert code == 0, error
-    assert told["board"]["platform"] == platform and told["clock"] == (platform == "qemu")
-    copied = steps(told, "copy")
-    assert copied[-1] == "main.py" and {"settings.json", "key.der", "boot.py"} < set(copied)
-    assert (part in copied) if part else not any(path.startswith("lib/") for path in copied)
-    assert ("lib/umqtt/simple.mpy" in copied) == bool(part)
-    assert told["outcome"] == "accepted" and told["status"]["report_id"] == service.accepted()
-    assert service.accepted() > told["status"]["report_id"]  # main.py goes on
-    code, again, error = deploy(board, folder)
-    assert code == 0, error
-    assert steps(again, "copy") == steps(again, "remove") == [] and again["outcome"] == "accepted"
+def test_from_nothing_to_an_accepted_report(erased, tmp_path, capsys, deploy):
+    host, board, module = erased
+    if not find_mosquitto():
+        pytest.skip("mosquitto is not installed")
+    devices = Devices(tmp_path / "devices", capsys)
+    devices.provision("thing-1", "--host", host, "--interval", 1)
+    folder = devices.folder / "thing-1"
+    with (
+        ProvisionedMosquitto(devices, "thing-1", tmp_path) as broker,
+        answering(devices.bundle, types.SimpleNamespace(host="localhost", port=broker.port)) as service,
+    ):
+        code, told, error = deploy(board, folder)
+        assert code == 0, error
+        copied = steps(told, "copy")
+        assert copied[-1] == "main.py" and {"settings.json", "key.der", "boot.py"} < set(copied)
+        assert (module in copied) if module else not any(path.startswith("lib/") for path in copied)
+        assert ("lib/umqtt/simple.mpy" in copied) == bool(module)
+        assert told["outcome"] == "accepted" and told["status"]["report_id"] == service.accepted()
+        assert told["clock"] == (host == HOST)
+        assert service.accepted() > told["status"]["report_id"]  # main.py goes on
+
+        code, again, error = deploy(board, folder)
+        assert code == 0, error
+        assert steps(again, "copy") == steps(again, "remove") == [] and again["outcome"] == "accepted"
+
     with remote.session(board.terminal) as talk:
         talk.write("lib/linkpulse/tags.py", b"raise ValueError('hidden')\n")
+    devices.provision("thing-1", "--tags", "long")
     code, third, error = deploy(board, folder, "--no-wait")
     assert code == 0, error
-    assert steps(third, "copy") == [] and steps(third, "remove") == ["lib/linkpulse/tags.py"]
-    print(f"{platform}, {'from' if part else 'without'} an erased file system: accepted after {told['seconds']} s")
+    assert steps(third, "copy") == ["settings.json"] and steps(third, "remove") == ["lib/linkpulse/tags.py"]
+    print(f"{'with' if module else 'without'} modules: {len(copied)} files, accepted after {told['seconds']} s")
 
 
 def test_only_what_changed(unix, files, device, deploy, service):

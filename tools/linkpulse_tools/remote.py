@@ -112,7 +112,7 @@ def find(port: str | None = None) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise ToolError(f"several boards: {', '.join(found)}. Name one, as in `linkpulse deploy {found[0]}`")
+        raise ToolError(f"several boards: {', '.join(found)}. Name the one you mean as PORT")
     raise ToolError("no board on USB: connect one, or name its port, such as /dev/ttyUSB0")
 
 
