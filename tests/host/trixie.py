@@ -91,15 +91,22 @@ def may_mount() -> bool:
 
 
 @contextlib.contextmanager
-def installed(package: Path, folder: Path):
-    """A copy of the root in `folder` with `package` in it, put there by trixie's own dpkg; needs may_mount()."""
+def copied(folder: Path):
+    """A copy of the root in `folder`, to be changed."""
     root = folder / "root"
     subprocess.run(["cp", "-a", "--reflink=auto", base(), root], check=True)
-    shutil.copy(package, root / "tmp")
-    done = dpkg(root, "--install", f"/tmp/{package.name}")
-    assert done.returncode == 0, done.stdout + done.stderr
     yield root
     shutil.rmtree(root)
+
+
+@contextlib.contextmanager
+def installed(package: Path, folder: Path):
+    """A copy of the root in `folder` with `package` in it, put there by trixie's own dpkg; needs may_mount()."""
+    with copied(folder) as root:
+        shutil.copy(package, root / "tmp")
+        done = dpkg(root, "--install", f"/tmp/{package.name}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield root
 
 
 def dpkg(root: Path, *arguments) -> subprocess.CompletedProcess:

@@ -26,6 +26,8 @@ KINDS: dict[str, str] = {
     "python": "dist_python",
     "debian": "dist_debian",
     "openwrt": "dist_openwrt",
+    "container": "dist_container",
+    "greengrass": "dist_greengrass",
 }
 SUMS = "SHA256SUMS"
 
