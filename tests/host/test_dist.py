@@ -1,6 +1,8 @@
 """`linkpulse dist`: what is listed, left out and replaced, with kinds of packages made up here."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -138,3 +140,20 @@ def test_date_is_the_last_commit_unless_it_is_given(monkeypatch, tmp_path):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
     with pytest.raises(ToolError, match="seconds since 1970"):
         dist_files.epoch()
+
+
+def test_every_kind_is_built_and_the_same_bytes_come_again(tmp_path):
+    if not shutil.which("dpkg-deb"):
+        pytest.skip("dpkg-deb is not installed")
+    made = dist.make(tmp_path / "first")
+    assert made.left_out == {}
+    assert list(made.files) == list(dist.KINDS)
+    umask = os.umask(0o077)  # what a file's maker may hide is no part of a package
+    try:
+        dist.make(tmp_path / "second")
+    finally:
+        os.umask(umask)
+    first = (tmp_path / "first" / "SHA256SUMS").read_text()
+    assert (tmp_path / "second" / "SHA256SUMS").read_text() == first
+    named = {line.split(maxsplit=1)[1] for line in first.splitlines()}
+    assert named == {path.relative_to(tmp_path / "first").as_posix() for paths in made.files.values() for path in paths}
