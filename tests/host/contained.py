@@ -7,6 +7,7 @@ the accepted report and the broker's port, which is none of `elsewhere`.
 import fcntl
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -49,11 +50,11 @@ def once(folder: Path, given: dict, bundle: certs.Bundle, where) -> dict:
             "-c",
             given["script"],
         ]
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=given["root"])
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=given["root"], start_new_session=True)
         try:
             report = heard.accepted((folder / "log").read_text).verdict.report
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # unshare and the container's first process: with it all in there
             process.wait()
     return {"report": report, "port": where.port}
 
