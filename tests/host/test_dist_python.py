@@ -76,6 +76,15 @@ def test_device_code_in_the_wheel_is_that_of_the_checkout(built):
     assert wheel_files(built[0]) == checkout_files(), "pyproject.toml lists the packages"
 
 
+def test_tools_in_the_wheel_are_those_of_the_checkout(built):
+    tools = paths.ROOT / "tools"
+    files = (path for path in (tools / "linkpulse_tools").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    with zipfile.ZipFile(built[0]) as archive:
+        inside = {name for name in archive.namelist() if name.startswith("linkpulse_tools/")}
+    inside -= {name for name in inside if name.startswith(ON_DEVICE)}
+    assert inside == {path.relative_to(tools).as_posix() for path in files}, "pyproject.toml lists the packages"
+
+
 def test_nothing_of_an_earlier_build_comes_back(tmp_path):
     project = tmp_path / "checkout"
     dist_python.copy(paths.ROOT, project)
