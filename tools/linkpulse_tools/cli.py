@@ -17,6 +17,7 @@ from linkpulse_tools.run import Options, run
 # Commands of their own modules, each a click command named `command`, loaded when they are asked for.
 MODULES: dict[str, str] = {
     "deploy": "deploy",
+    "doctor": "doctor.cli",
     "listen": "listen",
     "dist": "dist",
     "packages": "packages",

@@ -1,0 +1,83 @@
+"""The command: which device, the checks in their order, a table or JSON out."""
+
+import contextlib
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from linkpulse_tools import remote
+from linkpulse_tools.doctor import certificates, conversation, inside, way
+from linkpulse_tools.doctor.examination import Examination, Step, examine
+from linkpulse_tools.doctor.model import FAILED, Check
+from linkpulse_tools.doctor.places import OnBoard, OnGateway, Place
+from linkpulse_tools.doctor.show import Sheet, Silence
+from linkpulse_tools.errors import ToolError
+
+STEPS = (
+    Step("firmware", inside.firmware),
+    Step("linkpulse", inside.linkpulse, ("firmware",)),
+    Step("memory", inside.memory, ("linkpulse",)),
+    Step("settings", inside.settings, ("linkpulse",)),
+    Step("files", inside.files, ("settings",)),
+    Step("clock", inside.clock, ("linkpulse",)),
+    Step("network", way.network, ("settings",)),
+    Step("time server", way.time_server, ("network",), way.has_time_server),
+    Step("name", way.name, ("network",)),
+    Step("port", way.port, ("name",)),
+    Step("tls", conversation.tls, ("files", "clock", "time server", "port")),
+    Step("key", certificates.key, ("files",)),
+    Step("dates", certificates.dates, ("settings",)),
+    Step("connect", conversation.connect, ("tls",)),
+    Step("subscribe", conversation.subscribe, ("connect",)),
+    Step("publish", conversation.publish, ("subscribe",)),
+    Step("response", conversation.response, ("publish",)),
+)
+
+
+@click.command("doctor")
+@click.argument("port", required=False)
+@click.option("--settings", metavar="FILE", type=click.Path(path_type=Path), help="Of an agent on this machine.")
+@click.option("--micropython", metavar="PATH", help="With --settings: another MicroPython than the installed one.")
+@click.option("--no-report", "report", flag_value=False, default=True, help="Do not publish a report.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def command(port: str | None, settings: Path | None, micropython: str | None, report: bool, as_json: bool) -> None:
+    """Say what is wrong with the board at PORT, or with the agent on this machine (--settings), and what to do.
+
+    PORT is a serial port, or whatever mpremote connects to; without it, the only board on USB. What the board runs is
+    stopped for it, and started again after. The last two checks publish a real report, as the agent would.
+    """
+    if settings and port:
+        raise click.UsageError("either PORT or --settings")
+    if micropython and not settings:
+        raise click.UsageError("--micropython goes with --settings")
+    console, progress = Console(), Console(stderr=True)
+    with _board(port) if not settings else contextlib.nullcontext(OnGateway(settings, micropython)) as place:
+        checks = _examine(place, report, Silence(progress) if as_json else Sheet(console))
+    if as_json:
+        console.out(json.dumps({"checks": [check.as_dict() for check in checks]}), highlight=False)
+    bad = [check.name for check in checks if check.status == FAILED]
+    if bad:
+        raise ToolError(f"{len(bad)} of {len(checks)} checks failed: {', '.join(bad)}")
+
+
+def _examine(place: Place, report: bool, sheet: Sheet | Silence) -> list[Check]:
+    checks = []
+    with sheet:
+        for check in examine(STEPS, Examination(place, report), sheet.begin):
+            checks.append(check)
+            sheet.add(check)
+    return checks
+
+
+@contextlib.contextmanager
+def _board(port: str | None):
+    """A board, which goes on with its main.py after."""
+    with remote.session(port) as board:
+        try:
+            yield OnBoard(board)
+        finally:
+            with contextlib.suppress(remote.TransportError, OSError):
+                board.interrupt()  # for a check that Ctrl-C has cut short
+                board.leave()

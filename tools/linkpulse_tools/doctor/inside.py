@@ -1,0 +1,136 @@
+"""What can be seen without a network: firmware, code, heap, settings, files, clock."""
+
+import datetime
+import re
+import time
+
+from linkpulse_tools import __version__
+from linkpulse_tools.doctor import probes
+from linkpulse_tools.doctor.examination import MORE_HEAP, Examination
+from linkpulse_tools.doctor.model import Finding, failed, ok, told, warning
+from linkpulse_tools.errors import ToolError
+from linkpulse_tools.remote import BoardError
+
+DEPLOY = "`linkpulse deploy` copies it"
+DEPLOY_NEW = "`linkpulse deploy` brings the board up to date"
+# Bytes that must be free once the agent is loaded, measured with P-256 certificates. On the Cortex-M3 in QEMU a report
+# is accepted with 34,048 and not with 33,024; on the unix port, where TLS has its memory elsewhere and a word has 8
+# bytes, with 12,832 and not with 10,784.
+WITH_TLS, WITHOUT_TLS = 33_792, 12_288
+PIECE_WITH_TLS, PIECE_WITHOUT_TLS = 17_408, 2_048  # a TLS record's buffer; the session's
+SPARE = 2_048
+TLS_INSIDE = 4_096  # what TLS takes of Python's heap, where it takes its buffers from there
+OFF = 300  # seconds that a clock may be wrong
+CANNOT_READ = {2: "is not there", 13: "may not be read by you"}
+
+
+def firmware(this: Examination) -> Finding:
+    try:
+        return ok(this.place.firmware())
+    except ToolError as error:
+        return told(str(error))
+
+
+def linkpulse(this: Examination) -> Finding:
+    """The code: linkpulse and umqtt.simple, whole and of this version."""
+    try:
+        version, where, umqtt = this.place.ask(probes.LINKPULSE, fresh=True)
+        missing = [name for name, there in (("linkpulse", version), ("umqtt.simple", umqtt)) if not there]
+        if not missing:
+            this.place.ask(probes.AGENT)
+    except BoardError as error:
+        if error.kind == "ValueError":  # incompatible .mpy file
+            return failed(f"the code was made for another firmware: {error.text}", DEPLOY_NEW)
+        raise
+    if missing:
+        hint = "`micropython -m mip install` brings umqtt.simple; name the folders in MICROPYPATH"
+        return failed(f"{' and '.join(missing)} not there", hint if this.place.gateway else DEPLOY)
+    lies = this.place.gateway or this.place.read(where) is not None
+    text = f"linkpulse {version} ({where.rpartition('/')[0] if lies else 'frozen in'}), umqtt.simple"
+    if lies and where.startswith("linkpulse/"):
+        return warning(f"{text}: it lies beside main.py and hides lib/linkpulse", "remove the folder linkpulse")
+    if version != __version__:
+        return warning(f"{text}, and these tools are {__version__}", DEPLOY_NEW)
+    return ok(text)
+
+
+def memory(this: Examination) -> Finding:
+    """What the agent leaves of the heap, against what TLS and a report take."""
+    said = this.place.run(probes.filled(probes.MEMORY, PATH=this.place.path), fresh=True)
+    free, tls, block = _numbers(said)
+    largest = block * int(re.search(r"max free sz: (\d+)", said)[1])
+    growth = re.search(r"max new split: (\d+)", said)  # of a heap that grows, as an ESP32's
+    largest = max(largest, int(growth[1]) if growth else 0)
+    if tls < 0:
+        return failed(f"{free:,} bytes free beside the agent, {largest:,} in one piece: TLS does not fit in", MORE_HEAP)
+    inside = tls > TLS_INSIDE
+    least = WITH_TLS if inside else WITHOUT_TLS * block // 32
+    piece = PIECE_WITH_TLS if inside else PIECE_WITHOUT_TLS
+    needs = "TLS and a report take" if inside else "a report takes (TLS has memory elsewhere)"
+    text = f"{free:,} bytes free beside the agent, {largest:,} in one piece; {needs} {least:,}, {piece:,} in one piece"
+    if free < least or largest < piece:
+        return failed(text, MORE_HEAP)
+    if free < least + SPARE:
+        return warning(text + ": it is tight", MORE_HEAP)
+    return ok(text)
+
+
+def _numbers(said: str) -> list[int]:
+    return [int(number) for number in said.strip().splitlines()[-1].strip("[]").split(",")]
+
+
+def settings(this: Examination) -> Finding:
+    """There, valid, and the hardware that they name as well."""
+    try:
+        found = this.place.with_settings(probes.SETTINGS, fresh=True)
+    except BoardError as error:
+        if error.kind != "SettingsError":
+            raise
+        text = error.text.removeprefix("in the settings: ")
+        return failed(text, "docs/settings.md has every key; `linkpulse provision` writes the file")
+    this.settings = found
+    text = f"{this.place.path}: thing {found['thing']}, broker {found['host']} port {found['port']}"
+    if found["warnings"]:
+        return warning(f"{text}; {'; '.join(found['warnings'])}", "docs/settings.md says what it means")
+    return ok(text)
+
+
+def files(this: Examination) -> Finding:
+    """CA, certificate and key: there, readable, and what they should be."""
+    try:
+        missing = this.place.with_settings(probes.FILES)
+    except BoardError as error:
+        if error.kind == "SettingsError":
+            if "chmod" in error.text:
+                return told(error.text)
+            return failed(error.text, "`linkpulse provision` makes these files, `linkpulse deploy` copies them")
+        if error.kind == "TLSError":
+            return told(error.text)
+        raise
+    if missing:
+        reasons = (f"{name}: {path} {CANNOT_READ.get(code, f'(error {code})')}" for name, path, code in missing)
+        if any(code == 13 for *_, code in missing):
+            hint = "run this as root, or as the user of the agent"
+        else:
+            hint = "`linkpulse provision` makes these files" + (", " + DEPLOY if not this.place.gateway else "")
+        return failed("; ".join(reasons), hint)
+    return ok(", ".join(this.settings[name] for name in ("ca", "cert", "key")))
+
+
+def clock(this: Examination) -> Finding:
+    """Set, and near this machine's: certificates are judged by it."""
+    now, date = this.place.ask(probes.CLOCK)
+    shown = "{:04}-{:02}-{:02} {:02}:{:02}:{:02}".format(*date)
+    if now is None:
+        text = f"it is not set: {shown}"
+        if this.settings.get("ntp"):
+            return warning(text, f"{this.settings['ntp']} is asked below, as the agent does before it connects")
+        return failed(text, "set it to UTC (`linkpulse deploy` does), or name a time server in `ntp`")
+    if this.place.gateway:
+        return ok(f"{shown} UTC")
+    off = now - int(time.time())
+    if abs(off) > OFF:
+        late = datetime.timedelta(seconds=abs(off))
+        text = f"{shown} UTC: it is {late} {'ahead of' if off > 0 else 'behind'} this machine's"
+        return warning(text, "set it to UTC, not to local time (`linkpulse deploy` does)")
+    return ok(f"{shown} UTC")

@@ -1,0 +1,50 @@
+"""What a check can find."""
+
+from dataclasses import asdict, dataclass
+
+OK, WARNING, FAILED, SKIPPED = "ok", "warning", "failed", "skipped"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`text` is what was seen, in plain words; `hint` what to do, where there is something to do."""
+
+    status: str
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A finding with the name of what was looked at."""
+
+    name: str
+    status: str
+    text: str
+    hint: str
+
+    def as_dict(self) -> dict:
+        """For JSON."""
+        return asdict(self)
+
+
+def ok(text: str) -> Finding:
+    return Finding(OK, text)
+
+
+def warning(text: str, hint: str) -> Finding:
+    return Finding(WARNING, text, hint)
+
+
+def failed(text: str, hint: str = "") -> Finding:
+    return Finding(FAILED, text, hint)
+
+
+def skipped(text: str, hint: str = "") -> Finding:
+    return Finding(SKIPPED, text, hint)
+
+
+def told(message: str, more: str = "") -> Finding:
+    """A failure as the device's own code words it: what is wrong, a colon, what to do."""
+    text, _, hint = message.rpartition(": ")
+    return failed(text or message, " ".join(filter(None, (hint if text else "", more))))

@@ -1,0 +1,81 @@
+"""The checks as a table, which grows while they are made where it is shown on a terminal."""
+
+import contextlib
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from linkpulse_tools.doctor.model import Check
+
+STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
+
+
+class Sheet:
+    """`begin(name)` and `add(check)` as it goes; leaving prints what there is."""
+
+    def __init__(self, console: Console):
+        self._console, self._checks, self._now = console, [], None
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+
+    def __enter__(self):
+        if self._live:
+            self._live.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._now = None
+        if not self._live:
+            self._console.print(self._table())
+            return
+        self._refresh()
+        self._live.__exit__(*error)
+
+    def begin(self, name: str) -> None:
+        self._now = name
+        self._refresh()
+
+    def add(self, check: Check) -> None:
+        self._checks.append(check)
+        self._now = None
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._live:
+            self._live.update(self._table(), refresh=True)
+
+    def _table(self) -> Table:
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for check in self._checks:
+            text = Text(check.text, style="dim" if check.status == "skipped" else "")
+            if check.hint:
+                text.append(f"\n→ {check.hint}", style="bold")
+            table.add_row(check.name, Text(check.status, style=STYLES[check.status]), text)
+        if self._now:
+            table.add_row(self._now, Text("…", style="dim"), "")
+        return table
+
+
+class Silence:
+    """The same for JSON, which is printed at the end; what is being done is shown on standard error, on a terminal."""
+
+    def __init__(self, progress: Console):
+        self._status = progress.status("") if progress.is_terminal else contextlib.nullcontext()
+
+    def __enter__(self):
+        self._shown = self._status.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self._status.__exit__(*error)
+
+    def begin(self, name: str) -> None:
+        if self._shown:
+            self._shown.update(name)
+
+    def add(self, check: Check) -> None:
+        pass
