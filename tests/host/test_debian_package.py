@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from linkpulse_tools import __version__, dist_debian, paths, slices
+from linkpulse_tools import __version__, dist_debian, dist_files, paths, slices
 from linkpulse_tools.errors import ToolError
 from tests.host import gateway, trixie
 
@@ -81,6 +81,12 @@ def test_package_names_its_version_and_does_not_insist_on_one_micropython(packag
 def test_same_bytes_when_built_again(package, tmp_path):
     (again,) = dist_debian.build(tmp_path)
     assert again.read_bytes() == package.read_bytes()
+
+
+def test_without_dpkg_the_package_is_left_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(dist_files.Unavailable, match="dpkg-deb is not installed"):
+        dist_debian.build(tmp_path)
 
 
 def test_lintian_finds_no_error_and_no_warning(package):
