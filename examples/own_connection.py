@@ -1,6 +1,6 @@
-"""linkpulse with the MQTT connection that the application has already: a board has memory and a client id for one.
+"""Reports over the MQTT connection that the application has already: a board has memory and a client id for one.
 
-`client` is any umqtt.simple client that is connected. Make one Reports at the start; call `report` every five minutes.
+`client` is any umqtt.simple client, not yet connected; 1 to 4 are what linkpulse adds to the application.
 """
 
 import time
@@ -8,31 +8,33 @@ from linkpulse import Ids, Reporter
 from linkpulse.collect import choose
 from linkpulse.settings import Settings
 
+INTERVAL = 300000  # ms: the service refuses what comes sooner
+COMMANDS = b"greenhouse/commands"
 
-class Reports:
-    """Reports of `thing` over `client`. `state` is the file for the report ids."""
 
-    def __init__(self, client, thing, state="linkpulse.state"):
-        settings = Settings({"thing": thing}, online=False)
-        # It keeps what the last accepted report said, so that the next one has the differences: make it once.
-        self._reporter = Reporter(choose(settings), thing, Ids(state).next)
-        self._client = client
-        self._answer = None
-        client.set_callback(self._received)
-        client.subscribe(self._reporter.accepted)
-        client.subscribe(self._reporter.rejected)
+def run(client, thing):
+    # 1. A reporter, once: it knows what the last accepted report had, so that the next one has the differences.
+    settings = Settings({"thing": thing}, online=False)
+    reporter = Reporter(choose(settings), thing, Ids("linkpulse.state").next)
 
-    def report(self, wait_ms=5000):
-        """Publishes one report; the Response to it, or None when none came in time."""
-        self._answer = None
-        self._client.publish(self._reporter.topic, self._reporter.report())
-        end = time.ticks_add(time.ticks_ms(), wait_ms)
-        while self._answer is None and time.ticks_diff(end, time.ticks_ms()) > 0:
-            self._client.check_msg()
-            time.sleep_ms(10)
-        return self._answer
+    def received(topic, payload):
+        # 2. Every message goes by the reporter; None says that it is the application's.
+        response = reporter.receive(topic, payload)
+        if response is None:
+            print("command:", payload)
+        elif response.matches:
+            print(response)
 
-    def _received(self, topic, payload):
-        response = self._reporter.receive(topic, payload)
-        if response is not None and response.matches:
-            self._answer = response
+    client.set_callback(received)
+    client.connect()
+    # 3. Subscriptions to its answers, after every connect.
+    for topic in (COMMANDS, reporter.accepted, reporter.rejected):
+        client.subscribe(topic)
+    due = time.ticks_ms()
+    while True:
+        client.check_msg()
+        if time.ticks_diff(due, time.ticks_ms()) <= 0:
+            # 4. A report, published as it is before the next one is made.
+            client.publish(reporter.topic, reporter.report())
+            due = time.ticks_add(time.ticks_ms(), INTERVAL)
+        time.sleep_ms(50)  # the application's own work

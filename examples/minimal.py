@@ -1,0 +1,22 @@
+"""Settings, agent, run. On a board this is main.py; elsewhere `micropython minimal.py settings.json`."""
+
+import gc
+
+gc.threshold(4096)  # collect while modules load, so that the heap stays in one piece
+
+import sys
+from linkpulse import Agent
+from linkpulse.settings import load
+
+agent = Agent(load(sys.argv[1] if len(sys.argv) > 1 else "settings.json"))
+
+
+def told():
+    """Called after every outcome: accepted, rejected, unknown (no answer came), error."""
+    status = agent.status()
+    print("report", status["report_id"], status["outcome"])
+    for name, value in sorted(status.items()):
+        print(" ", name, "=", value)
+
+
+agent.run(told)
