@@ -56,8 +56,9 @@ class Machine:
         self.fed = 0
         self.levels = []
         self.asked = []
+        self.WDT = self._made  # `from machine import WDT` takes no method
 
-    def WDT(self, timeout):
+    def _made(self, timeout):
         if timeout > 8388:
             raise ValueError("timeout")
         self.asked.append(timeout)
