@@ -10,6 +10,7 @@ KNOWN = (
     "look at key and dates below. If both are well: on AWS the certificate must be active; a broker of your own must "
     "have this certificate's CA (cafile)"
 )
+CONN_EOF = -0x7280  # MBEDTLS_ERR_SSL_CONN_EOF, where a firmware has no names for errors
 SHORT_OF_MEMORY = "first make room in the heap (memory, above): short of it, TLS gives reasons like this one"
 # By the code of CONNACK.
 REFUSALS = {
@@ -37,6 +38,9 @@ def tls(this: Examination) -> Finding:
         return told(text, SHORT_OF_MEMORY)
     if kind == "AuthError":
         return failed("the broker ended the TLS handshake", KNOWN)
+    if "CONN_EOF" in text or str(CONN_EOF) in text:
+        text = "the broker closed the connection in the TLS handshake"
+        return failed(text, f"is `port` its TLS port? If so, {KNOWN}")
     if kind == "TimedOut":
         return failed(text, "is `port` the broker's TLS listener, usually 8883?")
     return told(text)

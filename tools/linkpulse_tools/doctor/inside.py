@@ -28,19 +28,24 @@ def firmware(this: Examination) -> Finding:
     try:
         return ok(this.place.firmware())
     except ToolError as error:
-        return told(str(error))
+        return told(str(error), "or --micropython PATH" if this.place.gateway else "")
 
 
 def linkpulse(this: Examination) -> Finding:
     """The code: linkpulse and umqtt.simple, whole and of this version."""
     try:
+        this.place.prepare()
         version, where, umqtt = this.place.ask(probes.LINKPULSE, fresh=True)
         missing = [name for name, there in (("linkpulse", version), ("umqtt.simple", umqtt)) if not there]
         if not missing:
             this.place.ask(probes.AGENT)
+    except ToolError as error:
+        return told(str(error))
     except BoardError as error:
         if error.kind == "ValueError":  # incompatible .mpy file
             return failed(f"the code was made for another firmware: {error.text}", DEPLOY_NEW)
+        if error.kind in ("ImportError", "AttributeError"):  # the package's own for a module that fails
+            return failed(f"the code is not complete: {error.text.rpartition(': ')[2]}", DEPLOY)
         raise
     if missing:
         hint = "`micropython -m mip install` brings umqtt.simple; name the folders in MICROPYPATH"

@@ -32,6 +32,9 @@ class Place:
         """What runs here, in words; a ToolError for what cannot run the agent."""
         raise NotImplementedError
 
+    def prepare(self) -> None:
+        """Whatever the device's code needs before it can run; a ToolError where that cannot be had."""
+
     def run(self, script: str, patience: float = ANSWER, fresh: bool = False) -> str:
         """What it prints. `fresh`: from a heap that nothing else was in."""
         raise NotImplementedError
@@ -94,10 +97,12 @@ class OnGateway(Place):
 
     def firmware(self) -> str:
         self._runtime = interpreter.find(self._wanted)
+        return f"micropython {'.'.join(map(str, self._runtime.version))} at {self._runtime.path}"
+
+    def prepare(self) -> None:
         if "MICROPYPATH" not in os.environ:
             umqtt.ensure(paths.VENDOR)
             self._env = device.environment(self._runtime)
-        return f"micropython {'.'.join(map(str, self._runtime.version))} at {self._runtime.path}"
 
     def run(self, script: str, patience: float = ANSWER, fresh: bool = False) -> str:
         command = [self._runtime.path, "-X", f"heapsize={HEAP}", "-c", script]

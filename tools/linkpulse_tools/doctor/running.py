@@ -13,7 +13,7 @@ def agent(settings: dict, proc: Path = Path("/proc")) -> int | None:
         except OSError:  # it has ended
             continue
         names = [os.path.basename(word) for word in words]
-        if not words or "micropython" not in names[0] or "main.py" not in names:
+        if "main.py" not in names or not any("micropython" in name for name in names[: names.index("main.py")]):
             continue
         path = next(iter(words[names.index("main.py") + 1 :]), "settings.json")
         if _same(_settings(folder, path), settings):
