@@ -185,13 +185,21 @@ def test_ctrl_c_leaves_the_board_as_it_was(unix, monkeypatch):
     def interrupted(self, script, *rest, **more):
         if "getaddrinfo" not in script:
             return run(self, script, *rest, **more)
-        self._board.start("import time\ntime.sleep(600)")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(OnBoard, "run", interrupted)
     code, shown, error = unix.shown()
     assert (code, error.strip()) == (130, "stopped") and shown.splitlines()[-1].startswith("network")
     assert wait_for((unix.folder / "ran").exists)
+
+
+def test_ctrl_c_ends_a_check_that_the_board_is_in(make_board):
+    with make_board("agent") as board:
+        board.put("main.py", b"print('main')\n")
+        board.start("import time\ntime.sleep(600)")
+        board.interrupt()
+        board.leave()
+        assert next(board.lines()).strip() == b"main"
 
 
 # ---- what is on the device ----
