@@ -22,7 +22,7 @@ from linkpulse_tools import __version__, cli, firmware, identity, paths, remote
 from linkpulse_tools import certs as make
 from linkpulse_tools.board import HOST, wait_for
 from linkpulse_tools.broker import EmbeddedBroker
-from linkpulse_tools.doctor import examination, inside, running, show, way
+from linkpulse_tools.doctor import examination, inside, probes, running, show, way
 from linkpulse_tools.doctor.model import Check
 from linkpulse_tools.doctor.places import OnBoard, OnGateway
 from linkpulse_tools.responder import Responder
@@ -179,27 +179,38 @@ def test_the_watchdog_is_fed(unix):
     assert noted[0] == "8000" and noted.count("fed") > 20
 
 
-def test_ctrl_c_leaves_the_board_as_it_was(unix, monkeypatch):
+@pytest.fixture
+def interrupted(monkeypatch):
+    """interrupted(script): Ctrl-C while the board runs that, or nothing, instead of the check of the files."""
     run = OnBoard.run
 
-    def interrupted(self, script, *rest, **more):
-        if "getaddrinfo" not in script:
-            return run(self, script, *rest, **more)
-        raise KeyboardInterrupt
+    def instead(self, script, *rest, **more):
+        if probes.FILES in script:
+            if scripts[0]:
+                self._board.start(scripts[0])
+            raise KeyboardInterrupt
+        return run(self, script, *rest, **more)
 
-    monkeypatch.setattr(OnBoard, "run", interrupted)
+    scripts = []
+    monkeypatch.setattr(OnBoard, "run", instead)
+    return scripts.append
+
+
+def test_ctrl_c_leaves_the_board_as_it_was(unix, interrupted):
+    interrupted(None)  # while it runs code from the raw REPL the unix port does not hear Ctrl-C at its terminal
     code, shown, error = unix.shown()
-    assert (code, error.strip()) == (130, "stopped") and shown.splitlines()[-1].startswith("network")
+    assert (code, error) == (130, "\nstopped\n") and "settings" in shown and "files" not in shown
     assert wait_for((unix.folder / "ran").exists)
 
 
-def test_ctrl_c_ends_a_check_that_the_board_is_in(make_board):
-    with make_board("agent") as board:
-        board.put("main.py", b"print('main')\n")
-        board.start("import time\ntime.sleep(600)")
-        board.interrupt()
-        board.leave()
-        assert next(board.lines()).strip() == b"main"
+def test_ctrl_c_leaves_the_board_in_qemu_as_it_was(make_board, on_qemu, interrupted):
+    interrupted("import time\ntime.sleep(600)")
+    with qemu(make_board) as machine:
+        running = "with open('main.py', 'w') as f:\n    f.write('while True:\\n    print(\\'main runs\\')')\n"
+        assert on_qemu(machine, before=running).code == 130
+        terminal = remote.transport(machine.terminal)
+        assert terminal.read_until(1, b"main runs\r\n").endswith(b"main runs\r\n")
+        terminal.close()
 
 
 # ---- what is on the device ----

@@ -282,10 +282,8 @@ class Remote:
 
     def leave(self) -> None:
         """A soft reset into main.py, and off the terminal: what it says is for `lines`."""
-        for _ in range(TRIES):  # a terminal that was just interrupted may throw away what comes then
-            self._transport.exit_raw_repl()
-            if self._transport.read_until(1, PROMPT, timeout=3).endswith(PROMPT):
-                break
+        self._transport.exit_raw_repl()
+        self._transport.read_until(1, PROMPT)
         self._transport.serial.write(b"\x04")
         self._transport.read_until(1, REBOOTED)
 

@@ -77,7 +77,10 @@ def _board(port: str | None):
     with remote.session(port) as board:
         try:
             yield OnBoard(board)
+        except BaseException:
+            with contextlib.suppress(remote.TransportError, OSError):
+                board.soft_reset()  # it may be in the middle of a check that Ctrl-C has cut short
+            raise
         finally:
             with contextlib.suppress(remote.TransportError, OSError):
-                board.interrupt()  # for a check that Ctrl-C has cut short
                 board.leave()
