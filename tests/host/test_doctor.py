@@ -110,7 +110,9 @@ def test_all_is_well(kind, request, service):
     assert list(found.checks) == ORDER
     assert service[patient.values["thing"]] == ["accepted"]
     if kind == "unix":
-        assert wait_for(lambda: (patient.folder / "ran").read_text() == "x")  # main.py goes on, once
+        assert wait_for(
+            lambda: (patient.folder / "ran").exists() and (patient.folder / "ran").read_text() == "x"
+        )  # main.py goes on, once
     else:
         assert not list(patient.folder.glob("*state*"))  # another process's ids are its own
 

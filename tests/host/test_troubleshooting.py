@@ -9,7 +9,8 @@ from linkpulse_tools import paths
 
 PAGE = " ".join((paths.ROOT / "docs" / "troubleshooting.md").read_text().replace("*", "").split())
 # What other modules raise is in an answer or in the application's own hands, and comes with words of these.
-MODULES = ("__init__", "board", "clock", "light", "link", "mqtt", "reporter", "session", "settings", "stream", "trust", "uplink")  # fmt: skip
+MODULES = ("__init__", "board", "clock", "light", "link", "mqtt", "reporter", "session", "settings", "stream", "trust",
+    "uplink")  # fmt: skip
 PLACE = re.compile(r"\(error %s|0x%02x|%[-0-9]*[sdxr]|%")
 
 
