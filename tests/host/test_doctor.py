@@ -22,7 +22,8 @@ from linkpulse_tools import __version__, cli, firmware, identity, paths, remote
 from linkpulse_tools import certs as make
 from linkpulse_tools.board import HOST, wait_for
 from linkpulse_tools.broker import EmbeddedBroker
-from linkpulse_tools.doctor import examination, inside, probes, running, show, way
+from linkpulse_tools.doctor import certificates, examination, inside, probes, running, show, way
+from linkpulse_tools.doctor import cli as doctor
 from linkpulse_tools.doctor.model import Check
 from linkpulse_tools.doctor.places import OnBoard, OnGateway
 from linkpulse_tools.responder import Responder
@@ -135,6 +136,13 @@ def test_a_table_for_people(unix):
     assert "1 of 16 checks failed: settings" in error and "Traceback" not in error
 
 
+def test_the_page_has_every_check():
+    rows = re.findall(
+        r"^\| (\w[\w ]*?) \| .+? \| .+? \|$", (paths.CHECKOUT / "docs/doctor.md").read_text(), re.MULTILINE
+    )
+    assert rows[1:] == [step.name for step in doctor.STEPS]
+
+
 def test_the_table_is_live_on_a_terminal():
     screen = io.StringIO()
     with show.Sheet(Console(file=screen, force_terminal=True, width=80)) as sheet:
@@ -183,13 +191,15 @@ def test_the_watchdog_is_fed(unix):
 
 @pytest.fixture
 def interrupted(monkeypatch):
-    """interrupted(script): Ctrl-C while the board runs that, or nothing, instead of the check of the files."""
+    """interrupted(script): Ctrl-C in the check of the files. The board runs `script` then, which has said a line, or
+    nothing."""
     run = OnBoard.run
 
     def instead(self, script, *rest, **more):
         if probes.FILES in script:
             if scripts[0]:
                 self._board.start(scripts[0])
+                next(self._board.lines())
             raise KeyboardInterrupt
         return run(self, script, *rest, **more)
 
@@ -206,7 +216,7 @@ def test_ctrl_c_leaves_the_board_as_it_was(unix, interrupted):
 
 
 def test_ctrl_c_leaves_the_board_in_qemu_as_it_was(make_board, on_qemu, interrupted):
-    interrupted("import time\ntime.sleep(600)")
+    interrupted("import time\nprint('it runs')\ntime.sleep(600)")
     with qemu(make_board) as machine:
         running = "with open('main.py', 'w') as f:\n    f.write('while True:\\n    print(\\'main runs\\')')\n"
         assert on_qemu(machine, before=running).code == 130
@@ -432,6 +442,15 @@ def test_a_key_without_its_public_part(owned, own):
     found.says("key", "warning", "cannot be seen")
 
 
+def test_the_server_where_a_board_shows_it(gateway):
+    soon = make.make_server(make.make_authority(), not_after=NOW + 3 * DAY).certificate
+    this = examination.Examination(OnGateway(gateway.folder / "settings.json", None))
+    this.settings = {name: str(gateway.folder / f"{name}.der") for name in ("cert", "ca")}
+    this.conversation = {"server": soon.public_bytes(serialization.Encoding.DER)}
+    found = certificates.dates(this)
+    assert found.status == "warning" and f"server until {soon.not_valid_after_utc:%Y-%m-%d}" in found.text
+
+
 # ---- clock and network ----
 
 
@@ -570,17 +589,19 @@ def agent(runtime, folder, vendor, mpy_path):
     with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
         try:
             assert json.loads(process.stdout.readline())["outcome"] == "accepted"
-            yield process.pid
+            yield process
         finally:
             process.kill()
 
 
 def test_an_agent_that_runs_keeps_its_ids(gateway, runtime, vendor, mpy_path, service):
     gateway.settings(interval=1, allow_short_interval=True)
-    with agent(runtime, gateway.folder, vendor, mpy_path) as pid:
+    with agent(runtime, gateway.folder, vendor, mpy_path) as process:
         found = gateway.doctor()
+        while json.loads(process.stdout.readline())["outcome"] != "accepted":
+            pass  # it connects again
     assert found.code == 0 and found.named("skipped") == ["publish", "response"], found
-    found.says("publish", "skipped", rf"agent is running \(process {pid}\)", "stop it first")
+    found.says("publish", "skipped", rf"agent is running \(process {process.pid}\)", "stop it first")
 
 
 def test_whose_agent_it_is(tmp_path):
