@@ -1,6 +1,7 @@
 """TLS with both sides proven: the context from files, and what a TLS failure means for a person."""
 
 import binascii
+import errno
 import os
 from linkpulse.errors import AuthError, NetworkError, SettingsError, TLSError
 from micropython import const
@@ -81,7 +82,8 @@ def _decoded(name, path, body):
 
 
 def explain(error, handshake, answered):
-    """The typed error for what a socket or TLS raised, in the TLS `handshake` and after the broker `answered` in it."""
+    """The typed error for what a socket or TLS raised, in the TLS `handshake` and after the broker `answered` in it;
+    MemoryError where it was memory that failed."""
     text = str(error)
     if isinstance(error, ValueError):
         for mark, reason in _REASONS:
@@ -89,6 +91,9 @@ def explain(error, handshake, answered):
                 return TLSError(reason)
         return TLSError("the server's certificate is refused: " + text)
     code = error.args[0] if error.args else 0
+    # mbedTLS takes the Python heap on most boards; ESP-IDF has texts of its own.
+    if abs(code) == errno.ENOMEM or "ALLOC_FAILED" in text or "allocation failed" in text:
+        return MemoryError()
     # Only a second flight can meet a closed pipe, and it holds this device's certificate; a reset may come before it.
     judged = handshake and (abs(code) == 32 or answered and abs(code) == 104)
     if judged or code == _FATAL_ALERT:
