@@ -148,3 +148,20 @@ def test_readme_says_what_was_not_seen(board):
     assert "| seen" in text
     for link in re.findall(r"\]\(([^)#]+)", text):
         assert Path(BOARDS / board / link).exists(), link
+
+
+def test_the_page_of_all_boards():
+    text = (paths.ROOT / "docs" / "boards.md").read_text()
+    assert set(re.findall(r"\(\.\./boards/([\w-]+)/README\.md\)", text)) == {*KNOWN, "qemu-mps2"}
+    number = r"([\d,]{5,7})"
+
+    def numbers(pattern):
+        return [[int(part.replace(",", "")) for part in row] for row in re.findall(pattern, text)]
+
+    frozen = int(re.search(r"whole agent runs, frozen in \| ([\d,]+) B", text)[1].replace(",", ""))
+    code_frozen, code_mpy, _ = numbers(rf"as source \| {number} / {number} / {number} B")[0]
+    rows = numbers(rf"\| {number} / {number} \| {number} / {number} \|")
+    assert len(rows) == 3
+    for stock, ours, left_mpy, left_frozen in rows:
+        assert left_mpy == (stock - frozen - code_mpy + code_frozen) // 1000 * 1000
+        assert left_frozen == (ours - frozen) // 1000 * 1000
