@@ -274,7 +274,8 @@ class Remote:
 
     def hard_reset(self) -> None:
         """As by the reset button. A port of the board's own on USB goes away with it: close this."""
-        self.start("import machine\nmachine.reset()")
+        with contextlib.suppress(OSError, TransportError):  # the port may go before the answer comes
+            self.start("import machine\nmachine.reset()")
 
     def interrupt(self) -> None:
         """Ctrl-C: for what runs since `start`."""

@@ -38,6 +38,8 @@ def worst(counts, begin, end):
 
 if __name__ == "__main__":
     import json
+    import random
     import sys
 
+    random.seed(1)  # a thousand are so few in a second that chance alone comes near the bound
     print(json.dumps(outage(int(sys.argv[1]), int(sys.argv[2]))))
