@@ -19,9 +19,13 @@ PRIORITY = {ERROR: 3, INFO: 6, DEBUG: 7}  # as syslog counts; systemd's journal 
 
 def uplinks(proc):
     """Interfaces with an IPv4 default route: destination and mask 0. None of them: all interfaces are counted."""
+    found = []
     with open(proc + "/net/route") as f:
-        rows = [line.split() for line in f]
-    return [row[0] for row in rows if row[1] == row[7] == "00000000"]
+        for line in f:
+            row = line.split()
+            if row[1] == row[7] == "00000000":
+                found.append(row[0])
+    return found
 
 
 def log(level, text):

@@ -51,7 +51,7 @@ class Link:
                 return self._connect(info, self.left() // (len(found) - i))
             except OSError as e:
                 self.close()
-                if e.args[0] == errno.ENOMEM:  # of TLS, where it has the Python heap
+                if abs(e.args[0]) == errno.ENOMEM:  # of TLS, where it has the Python heap
                     raise MemoryError
                 error = NetworkError("%s port %d does not answer (error %s)" % (host, port, e.args[0]))
         raise error

@@ -95,6 +95,9 @@ class Uplink:
         if self._failures >= _PATIENCE:
             # A radio can hang in a state that only a new start ends.
             self._failures = 0
-            self._nic.active(False)
+            try:
+                self._nic.active(False)
+            except OSError:
+                pass  # the reason that is told is the one that came first
         name = "the WiFi network %s" % self._ssid if self._ssid else "Ethernet"
         raise NetworkError("%s is not up: %s" % (name, reason))

@@ -225,6 +225,19 @@ def test_the_driver_raises():
     assert "error 5" in str(error), error
 
 
+def test_a_driver_that_cannot_even_be_switched_off():
+    class Stuck(Nic):
+        def active(self, *on):
+            if on == (False,):
+                raise OSError(5)
+            return Nic.active(self, *on)
+
+    nic = Stuck(after=1 << 20, raising=[OSError(9)] * 6)
+    link = wifi(nic)
+    for _ in range(3):
+        assert "error 9" in str(raises(NetworkError, link.connect))
+
+
 def test_ethernet():
     nics = []
 

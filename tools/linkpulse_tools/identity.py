@@ -17,7 +17,7 @@ def _has(name, path=None):
         sys.path[:] = path
     try:
         return __import__(name, None, None, ("",))
-    except Exception:
+    except Exception:  # whatever a module of somebody else's does when it is loaded: it is of no use then
         return None
     finally:
         sys.path[:] = before

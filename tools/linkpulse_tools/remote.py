@@ -85,8 +85,8 @@ try:
         _seconds = json.load(_f)["watchdog"]
     if _seconds:
         _feed = machine.WDT(timeout=_seconds * 1000).feed
-except Exception:
-    pass
+except (ImportError, AttributeError, OSError, ValueError, KeyError, TypeError):
+    pass  # no watchdog, no settings, or such that the agent refuses
 print(_feed is not None)
 """
 
