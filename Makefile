@@ -31,7 +31,7 @@ export LINKPULSE_THING := $(THING)
 REPORT_FORMAT = $(if $(filter command line environment override,$(origin FORMAT)),$(FORMAT),json)
 REPORT_TAGS = $(if $(filter command line environment override,$(origin TAGS)),$(TAGS),long)
 
-.PHONY: help setup run report firmware qemu test lint size packages bench fuzz soak-virtual soak advisor docs lock clean
+.PHONY: help setup run report firmware qemu test lint size packages dist bench fuzz soak-virtual soak advisor docs lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile

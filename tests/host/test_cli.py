@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from linkpulse_tools import cli, device, display, interpreter, once, paths
+from linkpulse_tools import cli, device, display, firmware, interpreter, once, paths
 from linkpulse_tools.errors import ToolError
 from linkpulse_tools.run import Options
 from linkpulse_tools.service import Service
@@ -230,3 +230,9 @@ def test_broken_report_can_be_shown(capsys):
     for outcome in shown:
         display.show_report(Console(width=80), outcome, None)
     assert capsys.readouterr().out.count("REJECTED InvalidPayload") == len(shown) == 4
+
+
+def test_firmware_is_made_in_a_checkout_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(firmware, "BOARD", tmp_path / "installed by pip")
+    with pytest.raises(ToolError, match="clone the repository"):
+        firmware.script("build")

@@ -132,7 +132,7 @@ def test_a_table_for_people(unix):
     assert [line.split()[0] for line in shown.splitlines() if line[0] != " "] == ORDER
     unix.settings(hots="x")
     code, shown, error = unix.shown()
-    assert code == 1 and "did you mean host?" in shown and "→ docs/settings.md" in shown
+    assert code == 1 and "did you mean host?" in shown and "→ `linkpulse settings`" in shown
     assert "1 of 16 checks failed: settings" in error and "Traceback" not in error
 
 
@@ -315,7 +315,7 @@ def test_no_settings(unix, gateway):
 def test_settings_that_are_wrong(unix, gateway, settings, text):
     for patient in (unix, gateway):
         found = patient.settings(**settings).doctor()
-        found.only("settings", text, "docs/settings.md")
+        found.only("settings", text, "linkpulse settings")
         assert PASSWORD not in repr(found) + found.error
 
 

@@ -12,6 +12,8 @@ import cbor2
 import pytest
 
 from linkpulse_tools import broker, device, paths
+from linkpulse_tools.provision import local
+from linkpulse_tools.provision.store import Store
 from tests.host.provisioning import Devices, ProvisionedMosquitto
 from tests.host.reports import full
 from tests.host.test_provision import handshake
@@ -180,4 +182,14 @@ def test_broker_with_a_certificate_for_another_name_is_not_trusted(devices):
     devices.provision("gw-1", "--host", "localhost")
     with broker.EmbeddedBroker(devices.bundle, "127.0.0.2") as where:
         code, said = refused(devices, "--host", where.host, "--port", str(where.port))
-    assert code == 1 and "certificate verify failed" in said
+    assert code == 1 and "certificate is refused" in said and f"--host {where.host}" in said
+
+
+def test_one_things_broken_file_does_not_stop_the_others(devices):
+    devices.provision("gw-1", "--host", "localhost", "--topic", "fleet/gw-1")
+    devices.provision("gw-2", "--topic", "fleet/gw-2")
+    (devices.folder / "gw-1" / "settings.json").write_text("{bad")
+    told = []
+    assert local.reports(Store(devices.folder), told.append) == {"fleet/gw-2": ("gw-2", "cbor")}
+    assert "gw-1" in str(told[0]) and "not JSON" in str(told[0])
+    assert devices.run("gw-1", "--remove") == 0, devices.err

@@ -387,7 +387,9 @@ def test_remove_takes_back_all_of_a_thing_and_nothing_of_another(devices):
     assert {name for name in before if before[name][2] != after[name][2]} == {"ca/crl.pem"}
     assert after.keys() == before.keys()
     assert devices.run("b", "--remove") == 0
-    assert "nothing to do" in devices.out
+    assert "nothing to do" in devices.out and "is not there" in devices.out.replace("\n", " ")
+    assert devices.run("a", "--remove", "--renew") == 2
+    assert "--remove takes back" in devices.err
     assert devices.snapshot() == after
 
 

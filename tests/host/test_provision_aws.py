@@ -493,7 +493,7 @@ def test_missing_boto3_is_said(devices, root, monkeypatch):
     monkeypatch.setitem(sys.modules, "boto3", None)
     monkeypatch.setitem(sys.modules, "botocore.exceptions", None)
     assert devices.run(THING, "--aws", "--ca", root) == 1
-    assert "pip install 'linkpulse[aws]'" in devices.err
+    assert "pip install boto3" in devices.err
     assert not (devices.folder / THING).exists()
 
 
@@ -517,7 +517,9 @@ def test_region_and_credentials_are_asked_for(devices, root, monkeypatch, tmp_pa
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     assert devices.run(THING, "--aws", "--ca", root) == 1
-    assert "AWS_REGION" in devices.err
+    assert "set AWS_DEFAULT_REGION" in devices.err
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")  # which is what it asked for
+    assert account.clients()[0].meta.region_name == "eu-west-1"
 
 
 @pytest.mark.parametrize(

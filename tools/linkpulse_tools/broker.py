@@ -68,7 +68,8 @@ class EmbeddedBroker:
     def __enter__(self):
         self._thread.start()
         if not self._ready.wait(START_TIMEOUT) or self._error:
-            raise ToolError(f"the embedded broker did not start: {self._error or 'no answer'}")
+            hint = "; is its port taken by another program?" if isinstance(self._error, OSError) else ""
+            raise ToolError(f"the embedded broker did not start: {self._error or 'no answer'}{hint}")
         return self
 
     def __exit__(self, *_):

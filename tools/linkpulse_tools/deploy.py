@@ -101,7 +101,9 @@ def _deploy(board: Remote, folder: Folder, options: Options, told: dict, console
         report = firstreport.send(board, folder.timeout)
         told.update(outcome=report.outcome, status=report.status, seconds=round(time.monotonic() - began, 1))
         if report.outcome not in GOOD:
-            raise ToolError(f"the board's report was not accepted ({report.outcome}): {report.reason}")
+            raise ToolError(
+                f"the board's report was not accepted ({report.outcome}): {report.reason}{firstreport.hint(report)}"
+            )
         if not options.as_json:
             console.print(deployshow.report(report, told["seconds"]))
     return "main.py" not in todo.foreign

@@ -27,6 +27,8 @@ class Unavailable(ToolError):
 
 def script(name: str):
     """boards/qemu-mps2/NAME.py as a module: they also work alone, outside any package."""
+    if not BOARD.is_dir():
+        raise ToolError("the board in QEMU comes with a checkout of linkpulse: clone the repository, and run it there")
     spec = importlib.util.spec_from_file_location(f"linkpulse_qemu_mps2_{name}", BOARD / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

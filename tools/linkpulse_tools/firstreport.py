@@ -41,6 +41,16 @@ class Report:
         return self.status.get("last_error")
 
 
+def hint(report: Report) -> str:
+    """What to do about a report that was not accepted."""
+    if report.outcome == "rejected" and "InvalidPayload" in (report.reason or ""):
+        return (
+            ". Is it the id? A board that was erased has lost its ids and begins at the clock: it is accepted once the "
+            "clock is past the last one"
+        )
+    return ". `linkpulse doctor` says what is wrong, and what to do"
+
+
 def send(board: Remote, timeout: int) -> Report:
     """One report now, from a fresh start; `timeout` is the settings'. A ToolError when the agent cannot even try.
 

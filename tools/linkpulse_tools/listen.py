@@ -27,7 +27,13 @@ def _address(context, parameter, value: str | None) -> str | None:
 @click.command("listen")
 @click.option("--host", help="The broker's name or address, one that is in its certificate.  [default: localhost]")
 @click.option("--port", type=click.IntRange(1, 65535), help="The broker's port.  [default: as provisioned]")
-@click.option("--out", default="devices", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    default="devices",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where provision wrote.",
+)
 @click.option("--broker", is_flag=True, help="Be the broker too; for the desk: it has no access rules.")
 @click.option("--bind", callback=_address, metavar="ADDRESS", help="With --broker: its address.  [default: 127.0.0.1]")
 @click.option("--count", type=click.IntRange(min=1), help="End after this many reports.")
@@ -37,7 +43,7 @@ def command(host, port, out: Path, broker: bool, bind, count: int | None, limit:
     """Show every report on a broker and answer it, until Ctrl-C."""
     if broker and host or bind and not broker:
         raise click.UsageError("--broker goes with --bind, and without it comes --host")
-    store = Store(out)
+    store, progress = Store(out), Console(stderr=True)
     bundle, outcomes = authority.bundle(store), queue.Queue()
     if not bundle.service.pem.exists():
         raise ToolError(f"{bundle.service.pem} is not there: linkpulse provision THING makes it")
@@ -46,9 +52,12 @@ def command(host, port, out: Path, broker: bool, bind, count: int | None, limit:
         if broker:
             host = stack.enter_context(EmbeddedBroker(bundle, bind or HOST, port)).host
         host = host or "localhost"
-        stack.enter_context(Responder(host, port, bundle, Service(limit, outcomes.put, local.reports(store))))
+        topics = local.reports(
+            store, lambda error: progress.print(f"left out: {error}", style="yellow", soft_wrap=True)
+        )
+        stack.enter_context(Responder(host, port, bundle, Service(limit, outcomes.put, topics)))
         where = f"{bind or HOST} port {port} with a broker" if broker else f"{host} port {port}"
-        Console(stderr=True).print(f"listening on {where}; Ctrl-C ends", style="dim", soft_wrap=True)
+        progress.print(f"listening on {where}; Ctrl-C ends", style="dim", soft_wrap=True)
         console = Console()
         while count is None or count > 0:
             display.show_report(console, outcomes.get(), None, as_json)

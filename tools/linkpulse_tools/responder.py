@@ -39,6 +39,11 @@ class Responder:
     def __enter__(self):
         try:
             self._client.connect(*self._address)
+        except ssl.SSLCertVerificationError as error:
+            raise ToolError(
+                f"the broker's certificate is refused: {error.verify_message}. Where {self._address[0]} is not in it: "
+                f"linkpulse provision THING --host {self._address[0]}"
+            ) from error
         except OSError as error:
             raise ToolError(f"the responder cannot reach the broker: {error}") from error
         self._client.loop_start()

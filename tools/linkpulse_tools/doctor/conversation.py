@@ -8,7 +8,7 @@ from linkpulse_tools.doctor.model import Finding, failed, ok, skipped, told, war
 
 KNOWN = (
     "look at key and dates below. If both are well: on AWS the certificate must be active; a broker of your own must "
-    "have this certificate's CA (cafile)"
+    "have this certificate's CA (cafile), and not this certificate on its revocation list (crlfile)"
 )
 CONN_EOF = -0x7280  # MBEDTLS_ERR_SSL_CONN_EOF, where a firmware has no names for errors
 SHORT_OF_MEMORY = "first make room in the heap (memory, above): short of it, TLS gives reasons like this one"

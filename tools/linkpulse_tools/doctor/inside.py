@@ -92,7 +92,12 @@ def settings(this: Examination) -> Finding:
         if error.kind != "SettingsError":
             raise
         text = error.text.removeprefix("in the settings: ")
-        return failed(text, "docs/settings.md has every key; `linkpulse provision` writes the file")
+        hint = "`linkpulse settings` shows every key; `linkpulse provision` writes the file"
+        if "cannot be read" in text:
+            hint = "`linkpulse provision` writes the file" + (
+                "" if this.place.gateway else ", `linkpulse deploy` copies it"
+            )
+        return failed(text, hint)
     this.settings = found
     text = f"{this.place.path}: thing {found['thing']}, broker {found['host']} port {found['port']}"
     if found["warnings"]:

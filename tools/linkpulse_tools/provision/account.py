@@ -15,7 +15,7 @@ def library(name: str):
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ToolError("AWS needs boto3: pip install 'linkpulse[aws]'") from None
+        raise ToolError("AWS needs boto3: pip install boto3, beside linkpulse") from None
 
 
 def clients() -> tuple:
@@ -87,7 +87,7 @@ class Account:
 
     def _unusable(self, error) -> ToolError:
         names = {
-            "NoRegionError": "no region: set AWS_REGION",
+            "NoRegionError": "no region: set AWS_DEFAULT_REGION, or run aws configure",
             "NoCredentialsError": "no credentials: set AWS_PROFILE, or run aws configure",
         }
         return ToolError(f"AWS: {names.get(type(error).__name__, error)}")

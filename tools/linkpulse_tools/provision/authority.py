@@ -65,7 +65,9 @@ def ensure_broker_side(store: Store, steps: Steps, authority: Pair, host: str, r
         key, _ = keys.ensure(store, f"{FOLDER}/{stem}.key.pem", Encoding.PEM)
         one = Leaf(f"{FOLDER}/{stem}.pem", key.public_key(), suits, sign)
         state, detail = leaf.ensure(store, authority, one, renew)
-        steps.add(one.name, state, f"{detail}, for {', '.join(names)}" if stem == "server" else detail)
+        if stem == "server":
+            detail += f", for {', '.join(names)}" + ("; restart the broker" if state in ("changed", "renewed") else "")
+        steps.add(one.name, state, detail)
     steps.add(crl.NAME, crl.ensure(store, authority))
 
 

@@ -59,8 +59,10 @@ def ssid(context, parameter, value: str | None) -> str | None:
     return value
 
 
-def together(options: dict, in_aws: bool) -> None:
+def together(options: dict, in_aws: bool, remove: bool) -> None:
     """Refuse options that do not go together."""
+    if remove and (options["csr"] or options["renew"]):
+        raise click.UsageError("--remove takes back: --csr and --renew do not go with it")
     if options["key"] and not options["csr"]:
         raise click.UsageError("--key names the device's own key: it goes with --csr")
     if options["wifi_password_file"] and not options["wifi"]:

@@ -20,7 +20,13 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("thing", callback=checks.thing)
 @click.option("--host", callback=checks.host, help="The broker's name or address, as the device reaches it.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The broker's port.  [default: 8883]")
-@click.option("--out", default="devices", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    default="devices",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder for the CA and for each thing.",
+)
 @click.option("--csr", type=FILE, help="A certificate request of the device's own key, PEM or DER.")
 @click.option("--key", metavar="NAME", help="With --csr: the device's own key file.  [default: key.der]")
 @click.option("--aws", "in_aws", is_flag=True, help="AWS IoT in place of a local CA: boto3's credentials and region.")
@@ -53,7 +59,7 @@ def command(thing: str, out: Path, dry_run: bool, as_json: bool, remove: bool, i
     try:
         noted = record.load(store, thing)
         in_aws = in_aws or bool(noted and noted.by == "aws")
-        checks.together(options, in_aws)
+        checks.together(options, in_aws, remove)
         with store.lock(make=not remove):
             if remove:
                 _remove(store, steps, thing)
@@ -127,7 +133,8 @@ def _show(store: Store, steps: Steps, thing: str, removed: bool, as_json: bool) 
     if steps.rows:
         steps.show(console)
     if not steps.touched:
-        console.print("nothing to do" + ("" if removed else ": all of it is there"), style="green")
+        nothing = f": {store.path(thing)} is not there" if removed else ": all of it is there"
+        console.print(f"nothing to do{nothing}", style="yellow" if removed else "green", highlight=False)
     elif not removed and not steps.rehearsal:
         console.print(_next(store, record.load(store, thing)), highlight=False, markup=False)
 
@@ -137,13 +144,14 @@ def _next(store: Store, noted: Record) -> str:
     values = settings.read(store, noted.thing)
     ca, folder = store.path(authority.FOLDER), store.path(noted.thing)
     device = (
-        f"a board on USB: linkpulse deploy --device {folder}; on Linux: micropython main.py {folder}/{settings.NAME}"
+        f"a board on USB: linkpulse deploy --device {folder}\n"
+        f"         this machine: linkpulse doctor --settings {folder}/{settings.NAME}, then docs/linux.md"
     )
     if noted.by == "aws":
         return f"\nDevice   {device}"
     return f"""
 Broker   mosquitto -c {ca}/mosquitto.conf
-         Its user must be able to read {ca}/server.key.pem. {ca}/ca.key.pem is for nobody else: it signs.
+         Its user must be able to read {ca}/server.key.pem: chown mosquitto. {ca}/ca.key.pem is for nobody: it signs.
          Without mosquitto: linkpulse listen --broker --bind 0.0.0.0 --port {values["port"]}
 Answers  linkpulse listen --port {values["port"]}, on the broker's machine, shows each report and answers it.
 Device   {device}"""

@@ -30,7 +30,9 @@ class Cloud:
             self.noted.aws = {**where, **{name: [] for name in lists}}
         here, there = (f"account {aws['account']}, {aws['region']}" for aws in (where, self.noted.aws))
         if here != there:
-            raise ToolError(f"{self.noted.thing} is in {there}, and this is {here}: set AWS_PROFILE or AWS_REGION")
+            raise ToolError(
+                f"{self.noted.thing} is in {there}, and this is {here}: set AWS_PROFILE or AWS_DEFAULT_REGION"
+            )
 
     def have(self, kind: str, name: str, found: dict | None, operation: str, **parameters) -> None:
         """Make what was not `found`. It is noted before it is made."""

@@ -67,21 +67,31 @@ def remove_files(store: Store, steps: Steps, noted: Record) -> None:
 
 def topics(store: Store, without: str | None = None) -> dict[str, str]:
     """The topics of things of the local CA that report to one of their own: thing to topic."""
-    return {thing: values["topic"] for thing, values in _things(store) if values.get("topic") and thing != without}
+    return {thing: values["topic"] for thing, values in _things(store, without) if values.get("topic")}
 
 
-def reports(store: Store) -> dict[str, tuple[str, str]]:
-    """The same the other way round: topic to thing and format."""
-    chosen = (pair for pair in _things(store) if pair[1].get("topic"))
+def reports(store: Store, unread=None) -> dict[str, tuple[str, str]]:
+    """The same the other way round: topic to thing and format. `unread(error)`, if given, hears of things whose files
+    cannot be read, and these are left out."""
+    chosen = (pair for pair in _things(store, None, unread) if pair[1].get("topic"))
     return {values["topic"]: (thing, values.get("format", "cbor")) for thing, values in chosen}
 
 
-def _things(store: Store):
+def _things(store: Store, without: str | None, unread=None):
     """Each thing of the local CA with its settings."""
     for folder in store.folders():
-        noted = record.load(store, folder)
+        if folder == without:
+            continue
+        try:
+            noted = record.load(store, folder)
+            values = settings.read(store, folder)
+        except ToolError as error:
+            if unread is None:
+                raise
+            unread(error)
+            continue
         if noted and noted.by == "local":
-            yield folder, settings.read(store, folder)
+            yield folder, values
 
 
 def _public_key(store: Store, steps: Steps, noted: Record, request):
