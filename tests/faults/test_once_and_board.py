@@ -8,13 +8,19 @@ from tests.faults.packets import CONNECT, DISCONNECT, PUBLISH
 from tests.faults.test_retry_rows import closed_port, names, silent_port
 
 
-def test_once(world):
+def begun(world):
+    """(the broker's end, the report) of an agent.once() whose report was acknowledged."""
     world.timeout(5)
     world.start("agent.once()")
     peer = world.broker.accept()
     peer.welcome()
     report = peer.expect(PUBLISH)
     peer.puback(report)
+    return peer, report
+
+
+def test_once(world):
+    peer, report = begun(world)
     peer.accepted(report)
     assert world.answer() == "accepted"
     world.ledger.accepted(report)
@@ -29,12 +35,7 @@ def test_once(world):
 
 
 def test_once_and_the_report_is_rejected(world):
-    world.timeout(5)
-    world.start("agent.once()")
-    peer = world.broker.accept()
-    peer.welcome()
-    report = peer.expect(PUBLISH)
-    peer.puback(report)
+    peer, report = begun(world)
     peer.rejected(report, "Throttled")
     assert world.answer() == "rejected"
     assert peer.closed() == bytes((DISCONNECT, 0))
@@ -50,12 +51,7 @@ def test_once_and_nobody_there(world, dead):
 
 
 def test_once_and_the_connection_is_lost_before_the_answer(world):
-    world.timeout(5)
-    world.start("agent.once()")
-    peer = world.broker.accept()
-    peer.welcome()
-    peer.puback(peer.expect(PUBLISH))
-    peer.cut()
+    begun(world)[0].cut()
     assert world.answer() == "error"
     values = world.do("agent.status()")
     assert (values["unknown"], values["errors"], values["error"]) == (1, 1, "NetworkError")

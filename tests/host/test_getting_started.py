@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 
 import pytest
@@ -15,7 +16,7 @@ HERE = {"PORT": None, "HOST": "127.0.0.1"}
 SECOND = """( {} ) >second.txt 2>&1 &
 second=$!
 trap 'kill $second; wait $second || :' EXIT
-for _ in $(seq 300); do (: </dev/tcp/127.0.0.1/8883) 2>/dev/null && break; sleep 0.1; done
+for _ in $(seq 300); do (: </dev/tcp/127.0.0.1/{port}) 2>/dev/null && break; sleep 0.1; done
 """
 
 
@@ -24,14 +25,21 @@ def blocks():
     return re.findall(r"^```sh ?([^\n]*)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def script(port):
-    """The page as one script, with this machine in place of the page's."""
-    values = {**HERE, "PORT": port}
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def script(terminal):
+    """The page as one script, with this machine in place of the page's, and a port that is free here."""
+    values, port = {**HERE, "PORT": terminal}, free_port()
     lines = ["set -e"]
-    for terminal, commands in blocks():
+    for second, commands in blocks():
         for name, value in values.items():
             commands = re.sub(rf"^{name}=.*$", f"{name}={value}", commands, flags=re.MULTILINE)
-        lines.append(SECOND.format(commands.strip()) if terminal else commands)
+        commands = commands.replace("--host $HOST", f"--host $HOST --port {port}")
+        lines.append(SECOND.format(commands.strip(), port=port) if second else commands)
     return "\n".join(lines)
 
 
