@@ -12,7 +12,7 @@ import sys
 from linkpulse import Agent
 from linkpulse.collect.linux import Collector
 from linkpulse.settings import load
-from linkpulse.status import DEBUG, ERROR, INFO
+from linkpulse.agent.status import DEBUG, ERROR, INFO
 
 PRIORITY = {ERROR: 3, INFO: 6, DEBUG: 7}  # as syslog counts; systemd's journal and sd-daemon(3) read it off a line
 

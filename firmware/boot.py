@@ -9,6 +9,6 @@ try:
     import lwipstat  # noqa: F401 (it tells)
 except ImportError:
     if sys.platform != "linux":
-        from linkpulse.collect.sockets import install
+        from linkpulse.collect.counted import install
 
         install()

@@ -9,9 +9,9 @@ gc.threshold(4096)  # collect while modules load, so that the heap stays in one 
 
 import sys
 from linkpulse.collect import choose
-from linkpulse.reporter import Reporter
+from linkpulse.report import Reporter
 from linkpulse.settings import load
-from linkpulse.state import Ids
+from linkpulse.report.report_ids import Ids
 
 s = load(sys.argv[1], online=False)
 reporter = Reporter(choose(s), s.thing, Ids().next, s.format, s.tags, None, s.connections, s.buffer)

@@ -7,8 +7,12 @@ from contextlib import contextmanager
 import paho.mqtt.client as mqtt
 import pytest
 
-from linkpulse_tools import board, broker, certs, firmware, interpreter, mpy, paths, umqtt
-from linkpulse_tools.responder import client_context
+from linkpulse_tools import paths
+from linkpulse_tools.build import firmware, mpy, umqtt
+from linkpulse_tools.device import interpreter, qemu_board
+from linkpulse_tools.mqtt import broker
+from linkpulse_tools.mqtt.responder import client_context
+from linkpulse_tools.pki import certs
 
 WAIT = 10.0
 
@@ -93,7 +97,7 @@ def make_board():
 
     def make(kind="agent", **options):
         try:
-            return board.Board(firmware.ensure(kind), **options)
+            return qemu_board.Board(firmware.ensure(kind), **options)
         except firmware.Unavailable as reason:
             pytest.skip(str(reason))
 

@@ -9,23 +9,28 @@ import os
 options.defaults(lwip=False, counting=False, radio=False, linux=False)
 
 LIB = "../../lib"
-ON_LINUX_ONLY = ("baseline.py",)
-
-collectors = ["__init__.py", "wanted.py"]
+collectors = ["__init__.py", "interface_filter.py"]
 if options.lwip:
-    collectors += ["lwip.py"]
+    collectors.append("lwip.py")
 if options.counting:
-    collectors += ["sockets.py", "counted.py", "endpoint.py", "ledger.py"]
+    collectors.append("counted")
 if options.radio:
-    collectors += ["cyw43.py"]
+    collectors.append("cyw43.py")
 if options.linux:
-    collectors += [name + ".py" for name in ("addresses", "diag", "judge", "lines", "linux", "scan", "walk")]
+    collectors.append("linux")
 
-modules = [
-    name
-    for name in sorted(os.listdir(LIB + "/linkpulse"))
-    if name.endswith(".py") and (options.linux or name not in ON_LINUX_ONLY)
-]
-package("linkpulse", modules + ["collect/" + name for name in collectors], base_path=LIB)
+
+def modules(folder):
+    """The modules below a folder of the package, by their paths in it."""
+    for name in sorted(os.listdir(LIB + "/linkpulse/" + folder)):
+        path = folder + name
+        if name.endswith(".py"):
+            yield path
+        elif not name.startswith("__") and (folder != "collect/" or name in collectors):
+            yield from modules(path + "/")
+
+
+unwanted = {"collect/" + name for name in ("lwip.py", "cyw43.py") if name not in collectors} | {"port/cpython.py"}
+package("linkpulse", [path for path in modules("") if path not in unwanted], base_path=LIB)
 module("microcbor.py", base_path=LIB)
 require("umqtt.simple")

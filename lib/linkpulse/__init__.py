@@ -7,7 +7,13 @@ import sys
 
 __version__ = "0.1.0"
 
-_MODULES = {"Agent": "agent", "Reporter": "reporter", "Settings": "settings", "Session": "session", "Ids": "state"}
+_MODULES = {
+    "Agent": "agent.agent",
+    "Reporter": "report",
+    "Settings": "settings",
+    "Session": "session.session",
+    "Ids": "report.report_ids",
+}
 
 
 def forget(name):
@@ -17,7 +23,7 @@ def forget(name):
 
 
 def __getattr__(name):
-    # A class by its name, or a module: MicroPython asks here for `from linkpulse import rows` too.
+    # MicroPython asks here for a module too, as in `from linkpulse import collect`.
     module = "linkpulse." + _MODULES.get(name, name)
     try:
         module = __import__(module, None, None, (name,))

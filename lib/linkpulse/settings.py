@@ -1,8 +1,10 @@
 """Settings from one flat JSON file. All mistakes are found at once, each with what to do about it."""
 
 import json
-from linkpulse.errors import SettingsError
-from linkpulse.schedule import MIN_INTERVAL
+from .port import const
+
+MIN_INTERVAL = const(300)  # seconds; the service refuses reports that come sooner
+from .errors import SettingsError
 
 
 def _integer(value, low, high):
@@ -91,7 +93,7 @@ class Settings:
         self.warnings = []
         for name in values:
             if name not in _KEYS:
-                from linkpulse.nearest import nearest
+                from .nearest import nearest
 
                 near = nearest(str(name), _KEYS)  # MicroPython takes {1: 2} for JSON
                 problems.append("%s: there is no such setting%s" % (name, ", did you mean %s?" % near if near else ""))

@@ -6,7 +6,9 @@ import subprocess
 import threading
 from pathlib import Path
 
-from linkpulse_tools import interpreter, mpy, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy
+from linkpulse_tools.device import interpreter
 
 SCRIPT = Path(__file__).parent / "device" / "counting.py"
 

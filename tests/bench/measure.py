@@ -2,7 +2,9 @@
 
 from contextlib import ExitStack
 
-from linkpulse_tools import decode, device, paths
+from linkpulse_tools import paths
+from linkpulse_tools.defender import decode
+from linkpulse_tools.device import process
 
 from . import heap, instructions, procroot
 from .programs import BUILD, PEER, Programs, first_output, installed, weight
@@ -75,7 +77,7 @@ def counted(programs: Programs, peer_times: int) -> dict:
 def start(programs: Programs, times: int) -> dict:
     """Milliseconds from a process's start to its first output."""
     settings = {"thing": "bench", "proc": "/proc", "loopback": True, "format": "json", "tags": "long"}
-    path = device.write_settings(BUILD / "settings.json", settings)
+    path = process.write_settings(BUILD / "settings.json", settings)
     script = paths.FIRMWARE / "report.py"
     env = programs.env(programs.variants[0])
     return {

@@ -15,7 +15,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from linkpulse_tools import board, files, firmware, interpreter, mpy, packages, paths, umqtt
+from linkpulse_tools import files, paths
+from linkpulse_tools.build import firmware, mpy, packages, umqtt
+from linkpulse_tools.device import interpreter, qemu_board
 from linkpulse_tools.errors import ToolError
 
 FLASH = Path(__file__).parent / "device" / "flash.py"
@@ -23,8 +25,8 @@ BLOCK, BLOCKS = 4096, 212  # of a Pico W's file system
 DISK, DISK_BLOCK, DISK_AT = 1024 * 1024, 512, 0x21000000  # boards/qemu-mps2/disk.c
 HIGH, STEP = 400 * 1024, 1024
 IMPORTS = {
-    "package.json": "import linkpulse.agent, linkpulse.collect.lwip, linkpulse.settings",
-    "package-reporter.json": "import linkpulse.reporter, linkpulse.collect.lwip, linkpulse.state, microcbor",
+    "package.json": "import linkpulse.agent.agent, linkpulse.collect.lwip, linkpulse.settings",
+    "package-reporter.json": "import linkpulse.report, linkpulse.collect.lwip, linkpulse.report.report_ids",
     "package-microcbor.json": "import microcbor",
 }
 
@@ -52,14 +54,14 @@ def heap_of(image: Path, heap: int, source: str) -> int | None:
     """The heap that an import keeps, None where `heap` bytes are too few for it."""
     loader = ("-device", f"loader,file={image},addr={DISK_AT:#x},force-raw=on")
     try:
-        with board.Board(firmware.ensure("plain"), heap, extra=loader) as target:
+        with qemu_board.Board(firmware.ensure("plain"), heap, extra=loader) as target:
             target.run("import gc\ngc.threshold(4096)\ngc.collect()\na = gc.mem_alloc()")
             target.run(source)
             return target.value("(gc.collect(), gc.mem_alloc() - a)[1]")
-    except board.BoardError as error:
+    except qemu_board.BoardError as error:
         if not error.kind.startswith("MemoryError"):
             raise
-    except (board.TransportError, ToolError):
+    except (qemu_board.TransportError, ToolError):
         pass  # too little even for the REPL
     return None
 

@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from linkpulse_tools import interpreter, mpy, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy
+from linkpulse_tools.device import interpreter
 
 from .worker import Failed, Worker
 

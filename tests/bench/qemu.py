@@ -19,10 +19,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from linkpulse_tools import board, broker, certs, files, firmware, mpy, paths, run, umqtt
+from linkpulse_tools import files, paths
+from linkpulse_tools.build import firmware, mpy, umqtt
+from linkpulse_tools.commands import run
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.device import qemu_board
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.responder import Responder
-from linkpulse_tools.service import Service
+from linkpulse_tools.mqtt import broker
+from linkpulse_tools.mqtt.responder import Responder
+from linkpulse_tools.pki import certs
 
 HERE = Path(__file__).parent
 PROGRAM = HERE / "device" / "on_board.py"
@@ -83,26 +88,26 @@ class Host:
     def settings(self, **more) -> dict:
         """Of a new thing each time: a board starts without a state, and ids of one thing must increase."""
         return {
-            "thing": f"bench-{next(self._numbers):03}", "host": board.HOST, "port": self.broker_port,
+            "thing": f"bench-{next(self._numbers):03}", "host": qemu_board.HOST, "port": self.broker_port,
             "server_name": run.SERVER_NAME, "ca": "ca.der", "cert": "cert.der", "key": "key.der", "interval": 1,
             "allow_short_interval": True, "timeout": 10, **more,
         }  # fmt: skip
 
-    def keys(self, target: board.Board) -> None:
+    def keys(self, target: qemu_board.Board) -> None:
         b = self._bundle
         for name, path in (("ca", b.ca.der), ("cert", b.thing.der), ("key", b.thing.key_der)):
             target.put(f"{name}.der", path)
 
     def others(self) -> str:
         """boot.py of a board whose application has the other sockets open."""
-        return CROWD.format(n=SOCKETS - 1, host=board.HOST, port=self.port)
+        return CROWD.format(n=SOCKETS - 1, host=qemu_board.HOST, port=self.port)
 
 
 def connections(outcome) -> int:
     return outcome.verdict.report["metrics"]["tcp_connections"]["established_connections"]["total"]
 
 
-def free(target: board.Board) -> dict:
+def free(target: qemu_board.Board) -> dict:
     """The heap after a collection: bytes used, free, and in the largest free piece."""
     said = target.run("import gc, micropython\ngc.collect()\nmicropython.mem_info()")
     used, left = (int(re.search(rf"{name}: (\d+)", said)[1]) for name in ("used", "free"))
@@ -112,7 +117,7 @@ def free(target: board.Board) -> dict:
 def phases(host: Host, elf: Path, reports: int, say) -> dict:
     """The heap after each phase, in 64 KB, with 20 sockets; then over many reports."""
     found, rounds = {}, []
-    with board.Board(elf, HEAP) as target:
+    with qemu_board.Board(elf, HEAP) as target:
         host.keys(target)
         target.soft_reset()
         found["boot"] = free(target)
@@ -144,12 +149,12 @@ def passes(host: Host, elf: Path, heap: int, **more) -> bool:
     """Whether main.py gets three reports of 20 sockets accepted in this heap, without an error in between."""
     events: queue.Queue = queue.Queue()
     try:
-        with board.Board(elf, heap) as target:
+        with qemu_board.Board(elf, heap) as target:
             host.keys(target)
             target.put("settings.json", json.dumps(host.settings(**more)).encode())
             target.put("main.py", paths.FIRMWARE / "main.py")
             target.put("boot.py", host.others().encode())
-            with board.Script(target, paths.RUN / "bench-device.log", events):
+            with qemu_board.Script(target, paths.RUN / "bench-device.log", events):
                 end = time.monotonic() + PATIENCE
                 while time.monotonic() < end:
                     kind, what = events.get(timeout=PATIENCE)
@@ -157,7 +162,7 @@ def passes(host: Host, elf: Path, heap: int, **more) -> bool:
                         return False
                     if what["accepted"] == 3:
                         return all(connections(outcome) == SOCKETS for outcome in host.reports()[-3:])
-    except (board.BoardError, board.TransportError, ToolError, queue.Empty):
+    except (qemu_board.BoardError, qemu_board.TransportError, ToolError, queue.Empty):
         pass  # too little even to be told what to do
     finally:
         host.clear()
@@ -191,11 +196,11 @@ def imports(elf: Path, plain: Path, folder: Path) -> dict:
         files.write(folder / "py" / name, source.read_bytes())
     found = {}
     for kind, image in (("py", plain), ("mpy", plain), ("frozen", elf)):
-        with board.Board(image, 512 * KB) as target:
+        with qemu_board.Board(image, 512 * KB) as target:
             if kind != "frozen":
                 target.mount(folder / kind)
             target.run("import gc\ngc.threshold(4096)\ngc.collect()\na = gc.mem_alloc()")
-            target.run("import linkpulse.agent, linkpulse.collect.lwip, linkpulse.settings", 120)
+            target.run("import linkpulse.agent.agent, linkpulse.collect.lwip, linkpulse.settings", 120)
             found[kind] = target.value("(gc.collect(), gc.mem_alloc() - a)[1]")
     return found
 
@@ -203,7 +208,7 @@ def imports(elf: Path, plain: Path, folder: Path) -> dict:
 def instructions(host: Host, elf: Path) -> dict:
     """Instructions of one report with 1 and with 20 connections: the whole of it and its parts."""
     found = {}
-    with board.Board(elf, 256 * KB, extra=ICOUNT) as target:
+    with qemu_board.Board(elf, 256 * KB, extra=ICOUNT) as target:
         target.run(f"values = {host.settings()!r}\n" + PROGRAM.read_text())
         target.run("load(); make()")
         for n in (1, SOCKETS):
@@ -275,7 +280,7 @@ def main() -> int:
     try:
         with console.status("measuring") as status:
             results = measure(options.reports, lambda text: status.update(text))
-    except (ToolError, board.BoardError, board.TransportError, OSError) as error:
+    except (ToolError, qemu_board.BoardError, qemu_board.TransportError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

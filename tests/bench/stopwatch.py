@@ -13,8 +13,11 @@ import sys
 import tempfile
 import time
 
-from linkpulse_tools import board, firmware, firstreport, paths
-from linkpulse_tools.broker import HOST
+from linkpulse_tools import paths
+from linkpulse_tools.build import firmware
+from linkpulse_tools.deploy import first_report
+from linkpulse_tools.device import qemu_board
+from linkpulse_tools.mqtt.broker import HOST
 
 HEAPS = {"plain": 196608, "agent": 65536}
 COMMAND = (sys.executable, "-m", "linkpulse_tools")
@@ -27,7 +30,11 @@ def measured(kind: str, folder: str) -> tuple[float, dict]:
     began = time.monotonic()
     with qemu.Machine(elf, HEAPS[kind]) as machine:
         subprocess.run(
-            [*COMMAND, "provision", "porch", "--host", board.HOST], cwd=folder, env=ENV, check=True, capture_output=True
+            [*COMMAND, "provision", "porch", "--host", qemu_board.HOST],
+            cwd=folder,
+            env=ENV,
+            check=True,
+            capture_output=True,
         )
         listen = [*COMMAND, "listen", "--broker", "--bind", HOST]
         with subprocess.Popen(
@@ -37,7 +44,7 @@ def measured(kind: str, folder: str) -> tuple[float, dict]:
                 service.stderr.readline()  # it listens
                 deploy = [*COMMAND, "deploy", machine.terminal, "--device", "devices/porch", "--json"]
                 done = subprocess.run(deploy, cwd=folder, env=ENV, check=True, capture_output=True, text=True)
-                took = time.monotonic() - began - firstreport.START
+                took = time.monotonic() - began - first_report.START
             finally:
                 service.terminate()
     return took, json.loads(done.stdout)

@@ -4,8 +4,9 @@
 """
 
 from check import equal, without_heap
-from linkpulse.names import NO_INTERFACE
-from linkpulse.sample import HIGH_MASK, LOW_MASK, RECORD, Counters, SocketTable
+from linkpulse.sample.names import NO_INTERFACE
+from linkpulse.sample.counters import HIGH_MASK, LOW_MASK, Counters
+from linkpulse.sample.sockets import RECORD, SocketTable
 
 
 class Watched:

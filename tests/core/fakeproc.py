@@ -3,10 +3,10 @@
 import errno
 import sys
 from io import BytesIO
-from linkpulse import rows
-from linkpulse.collect import lines
+from linkpulse.report import rows
+from linkpulse.collect.linux import proc_lines
 from linkpulse.collect.linux import Collector
-from linkpulse.sample import RECORD, SocketTable
+from linkpulse.sample.sockets import RECORD, SocketTable
 
 _COLUMNS = "st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 TCP = "  sl  local_address rem_address   " + _COLUMNS
@@ -140,7 +140,7 @@ def collector(files, **options):
             raise content
         return BytesIO(content) if isinstance(content, bytes) else content
 
-    lines.open = opened
+    proc_lines.open = opened
     return Collector("/fixture", **options)
 
 

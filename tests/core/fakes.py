@@ -3,8 +3,8 @@
 import errno
 import sys
 from fakeproc import ip
-from linkpulse.collect import counted
-from linkpulse.collect.ledger import Ledger
+from linkpulse.collect.counted import socket_proxy
+from linkpulse.collect.counted.ledger import Ledger
 
 
 def tcp(local, port, remote="0.0.0.0", remote_port=0, state=1, family=None, index=0):
@@ -159,7 +159,7 @@ class SocketModule:
 
 
 def counting(capacity=24):
-    """(counted.Socket, its ledger) on that platform, without touching sys.modules."""
-    counted._real = SocketModule()
-    counted._ledger = Ledger(capacity)
-    return counted.Socket, counted._ledger
+    """(socket_proxy.SocketProxy, its ledger) on that platform, without touching sys.modules."""
+    socket_proxy._real = SocketModule()
+    socket_proxy._ledger = Ledger(capacity)
+    return socket_proxy.SocketProxy, socket_proxy._ledger

@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent.parent / "lib"), str(HERE / "cpython"), str(HERE)]
+sys.path[:0] = [str(HERE.parent.parent / "lib"), str(HERE)]

@@ -4,10 +4,10 @@ import errno
 import sys
 from check import equal
 from fakeproc import ip
-from linkpulse.collect.addresses import LEFT_OUT, Addresses, _Netlink
-from linkpulse.collect.lines import File, Lines
-from linkpulse.collect.wanted import Wanted
-from linkpulse.sample import Names
+from linkpulse.collect.linux.addresses import LEFT_OUT, Addresses, _Netlink
+from linkpulse.collect.linux.proc_lines import ProcFile, ProcLines
+from linkpulse.collect.interface_filter import InterfaceFilter
+from linkpulse.sample.counters import Names
 
 
 def u(width, n):
@@ -58,7 +58,11 @@ class Kernel:
 
 def dump(*reads, **options):
     """(whether it was whole, [(name, family, address)]) of a dump."""
-    a = Addresses(lambda name: File("/no/" + name), True, Wanted("include" not in options, options.get("include", ())))
+    a = Addresses(
+        lambda name: ProcFile("/no/" + name),
+        True,
+        InterfaceFilter("include" not in options, options.get("include", ())),
+    )
     names = Names()
     names.begin()
     a._names = names
@@ -107,7 +111,7 @@ def test_interfaces_that_are_not_wanted():
 
 
 def test_what_is_asked():
-    a = Addresses(lambda name: File("/no/" + name), True, None)
+    a = Addresses(lambda name: ProcFile("/no/" + name), True, None)
     kernel = a._netlink._file = Kernel()
     assert a._netlink.dump(a, bytearray(100))
     # struct nlmsghdr: length, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, sequence, port; AF_INET
@@ -157,26 +161,26 @@ def test_a_dump_that_does_not_end():
 
 def test_the_routes_are_read_where_netlink_does_not_help():
     import fakeproc
-    from linkpulse.collect import lines
+    from linkpulse.collect.linux import proc_lines
 
     c = fakeproc.collector(fakeproc.usual())
-    opened = lines.open
+    opened = proc_lines.open
     for netlink in (None, _Netlink()):
         if netlink:
             netlink._file = Kernel(OSError(errno.EPERM, ""))
         c._addresses._netlink = netlink
         names = Names()
         names.begin()
-        c._addresses.fill(names, Lines())
+        c._addresses.fill(names, ProcLines())
         equal(c._addresses._route_count, 2)
         raw = bytearray(ip("192.0.2.77"))
         c._addresses.learn(raw, 0, 4)
         equal(entries(c._addresses, names)[-1], ("eth0", 4, ip("192.0.2.77")))
-    assert lines.open is opened
+    assert proc_lines.open is opened
 
 
 def test_longer_masks_win_whatever_their_order():
-    a = Addresses(lambda name: File("/no/" + name), False, Wanted(True))
+    a = Addresses(lambda name: ProcFile("/no/" + name), False, InterfaceFilter(True))
     names = Names()
     names.begin()
     a._names = names
@@ -214,11 +218,11 @@ class Missing:
 
 
 def filled(n):
-    a = Addresses(lambda name: Missing(), True, Wanted(True, (), ("eth1",)))
+    a = Addresses(lambda name: Missing(), True, InterfaceFilter(True, (), ("eth1",)))
     a._netlink._file = Kernel(*many(n))
     names = Names()
     names.begin()
-    a.fill(names, Lines())
+    a.fill(names, ProcLines())
     return a, names
 
 

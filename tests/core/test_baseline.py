@@ -3,8 +3,8 @@
 import os
 from check import equal
 from fakeproc import collector, dev, usual
-from linkpulse.baseline import Baseline
-from linkpulse.sample import Counters
+from linkpulse.collect.linux.baseline import Baseline
+from linkpulse.sample.counters import Counters
 
 PATH = "baseline-test"
 BOOT = "boot-id-test"

@@ -2,7 +2,9 @@
 
 import sys
 from check import equal, raises
-from linkpulse import light, uplink
+from linkpulse.board import led
+from linkpulse.board import network as uplink
+from linkpulse.board.network import Network as Uplink
 from linkpulse.board import Board
 from linkpulse.errors import NetworkError, SettingsError
 from linkpulse.settings import Settings
@@ -29,7 +31,7 @@ class Clock:
         self.now += ms
 
 
-light.time = uplink.time = Clock()
+led.time = uplink.time = Clock()
 
 
 class Double:
@@ -141,7 +143,7 @@ def settings(**more):
 
 def made(nic, beats=None, **more):
     with Double("network", Network(nic)):
-        return uplink.Uplink(settings(**more), lambda: beats is None or beats.append(1))
+        return Uplink(settings(**more), lambda: beats is None or beats.append(1))
 
 
 def wifi(nic, beats=None):
@@ -250,7 +252,7 @@ def test_ethernet():
     machine = Machine()
     machine.Pin = Pin
     with Double("network", network), Double("machine", machine):
-        link = uplink.Uplink(settings(ethernet={"mdc": 23, "phy_type": "PHY_LAN8720", "phy_addr": 1}), lambda: None)
+        link = Uplink(settings(ethernet={"mdc": 23, "phy_type": "PHY_LAN8720", "phy_addr": 1}), lambda: None)
     link.connect()
     nic = nics[0]
     equal(nic.calls, [True])
@@ -262,13 +264,13 @@ def test_ethernet_by_a_wiznet_chip():
     nic = Nic()
     network.WIZNET5K = lambda: nic
     with Double("network", network):
-        uplink.Uplink(settings(ethernet={}), lambda: None).connect()
+        Uplink(settings(ethernet={}), lambda: None).connect()
     equal(nic.calls, [True])
 
 
 def test_ethernet_that_is_not_there_or_not_so():
     with Double("network", Network(None)):
-        error = raises(SettingsError, uplink.Uplink, settings(ethernet={}), None)
+        error = raises(SettingsError, Uplink, settings(ethernet={}), None)
     assert "LAN" in str(error)
     network = Network(None)
 
@@ -277,7 +279,7 @@ def test_ethernet_that_is_not_there_or_not_so():
 
     network.LAN = driver
     with Double("network", network):
-        raises(SettingsError, uplink.Uplink, settings(ethernet={"port": 1}), None)
+        raises(SettingsError, Uplink, settings(ethernet={"port": 1}), None)
 
 
 def status(outcome=None, error=None):
@@ -285,21 +287,21 @@ def status(outcome=None, error=None):
 
 
 def test_patterns():
-    equal(light.pattern(status()), light.NETWORK)
-    equal(light.pattern(status("accepted")), light.WELL)
-    equal(light.pattern(status("rejected")), light.REFUSED)
-    equal(light.pattern(status("unknown")), light.NETWORK)
+    equal(led.pattern(status()), led.NETWORK)
+    equal(led.pattern(status("accepted")), led.WELL)
+    equal(led.pattern(status("rejected")), led.REFUSED)
+    equal(led.pattern(status("unknown")), led.NETWORK)
     for kind in ("AuthError", "TLSError", "SettingsError"):
-        equal(light.pattern(status("error", kind)), light.REFUSED)
+        equal(led.pattern(status("error", kind)), led.REFUSED)
     for kind in ("NetworkError", "TimedOut", "ProtocolError", "MemoryError"):
-        equal(light.pattern(status("error", kind)), light.NETWORK)
-    equal(light.pattern(status("error", "ClockError")), light.CLOCK)
+        equal(led.pattern(status("error", kind)), led.NETWORK)
+    equal(led.pattern(status("error", "ClockError")), led.CLOCK)
 
 
 def test_patterns_are_told_apart_by_their_flashes():
-    flashes = [bin(p).count("1") for p in (light.WELL, light.CLOCK, light.REFUSED, light.NETWORK)]
+    flashes = [bin(p).count("1") for p in (led.WELL, led.CLOCK, led.REFUSED, led.NETWORK)]
     equal(flashes, [1, 2, 3, 4])
-    for p in (light.WELL, light.CLOCK, light.REFUSED):
+    for p in (led.WELL, led.CLOCK, led.REFUSED):
         equal(p & 3, 0)  # a pause that is longer than the one between two flashes
 
 
@@ -308,8 +310,8 @@ def lit(values):
     machine = Machine()
     machine.Pin = Pin
     with Double("machine", machine):
-        lamp = light.Light("LED")
-    for light.time.now in range(0, 2000, 50):
+        lamp = led.LED("LED")
+    for led.time.now in range(0, 2000, 50):
         lamp.show(values)
     return Pin.made[-1].levels
 

@@ -8,12 +8,13 @@ from fakeproc import ESTABLISHED, TCP, TCP6, UDP, collector, connections, ports,
 from fakeproc import udp as udp_row
 from fakes import Wlan, counting, interface, lwip, lwipstat, tcp, udp, version10, version30
 from linkpulse import collect
-from linkpulse.collect import cyw43, sockets
-from linkpulse.collect.ledger import FREE
+from linkpulse.collect import counted, cyw43
+from linkpulse.collect.counted.ledger import FREE
 from linkpulse.collect.linux import Collector
 from linkpulse.errors import CollectError
-from linkpulse.reporter import Reporter
-from linkpulse.sample import Counters, SocketTable
+from linkpulse.report import Reporter
+from linkpulse.sample.counters import Counters
+from linkpulse.sample.sockets import SocketTable
 
 MACHINE = usual(
     tcp=table(TCP, [row("0.0.0.0", 22), row("127.0.0.1", 631), row("192.0.2.1", 80)] + [
@@ -118,13 +119,13 @@ def busy():
 
 
 def test_contract_sockets():
-    check(lambda loopback: sockets.Collector(loopback, busy()))
-    check(lambda loopback: sockets.Collector(loopback, counting()[1]), False)
+    check(lambda loopback: counted.Collector(loopback, busy()))
+    check(lambda loopback: counted.Collector(loopback, counting()[1]), False)
 
 
 def test_contract_cyw43():
     for answer in (version10(1, 2, 3, 4), version30(1, 2, 3, 4), version10(*(4294967295,) * 4), None):
-        check(lambda loopback: cyw43.Collector(sockets.Collector(loopback, busy()), Wlan(answer)))
+        check(lambda loopback: cyw43.Collector(counted.Collector(loopback, busy()), Wlan(answer)))
 
 
 def test_lwip():
@@ -215,7 +216,7 @@ def test_lwip_an_interface_that_nobody_counts_is_not_zero():
 
 def test_sockets():
     ledger = busy()
-    s = sample(sockets.Collector(False, ledger))
+    s = sample(counted.Collector(False, ledger))
     equal(ports(s, s.tcp_ports), [(80, None)])
     equal(ports(s, s.udp_ports), [(5353, None)])
     equal(
@@ -225,7 +226,7 @@ def test_sockets():
             ("198.51.100.9:50000", 80, None), ("203.0.113.1:443", 0, None), ("[2001:db8::7]:443", 0, None),
         ],
     )  # fmt: skip
-    equal(differences(sockets.Collector(False, ledger), lambda: None), [0, 0, 10000, 10])
+    equal(differences(counted.Collector(False, ledger), lambda: None), [0, 0, 10000, 10])
 
 
 def test_sockets_errors():
@@ -272,13 +273,13 @@ def test_sockets_addresses_that_are_none():
         raises(OSError, Socket().connect, (text, 1))  # taken for names, which this platform does not know
     s = Socket()
     s.connect(("fe80::1%wlan0", 5))
-    equal(sample(sockets.Collector(False, ledger)).kept, 1)
+    equal(sample(counted.Collector(False, ledger)).kept, 1)
 
 
 def counted_by(answer, other=None):
     """The differences between two answers of a radio."""
     wlan = Wlan(answer)
-    c = cyw43.Collector(sockets.Collector(False, counting()[1]), wlan)
+    c = cyw43.Collector(counted.Collector(False, counting()[1]), wlan)
 
     def then():
         wlan.answer = other
@@ -289,7 +290,7 @@ def counted_by(answer, other=None):
 def test_cyw43_both_layouts():
     for make in (version10, version30):
         equal(counted_by(make(1000, 10, 2000, 20), make(1500, 12, 2600, 23)), [500, 2, 600, 3])
-    assert cyw43.Collector(sockets.Collector(False, counting()[1]), Wlan(version10(1, 1, 1, 1))).width == 32
+    assert cyw43.Collector(counted.Collector(False, counting()[1]), Wlan(version10(1, 1, 1, 1))).width == 32
     short = version10(1, 1, 1, 1, length=844)
     equal(counted_by(short, version10(2, 3, 4, 5, length=844)), [1, 2, 3, 4])
     tlv = b"\1\2\5\0hello\0\0\0"  # another type before it, padded to four
@@ -317,7 +318,7 @@ def test_cyw43_falls_back_and_says_why():
         (Wlan(b"\x1e\0\x50\3" + bytes(848)), "version 30"),
     ):
         Socket, ledger = counting()
-        c = cyw43.Collector(sockets.Collector(False, ledger), wlan)
+        c = cyw43.Collector(counted.Collector(False, ledger), wlan)
         assert why in c.source and "counted at the socket layer" in c.source, c.source
         equal((c.width, c.counts_from_start), (64, True))
         s = Socket()
@@ -334,7 +335,7 @@ def test_cyw43_falls_back_and_says_why():
 
 def test_cyw43_a_radio_that_goes_off_leaves_its_counters_out():
     wlan = Wlan(version10(100, 1, 100, 1))
-    c = cyw43.Collector(sockets.Collector(False, counting()[1]), wlan)
+    c = cyw43.Collector(counted.Collector(False, counting()[1]), wlan)
     counters = Counters(c.width, c.counts_from_start)
     tables = SocketTable()
     seen = []
@@ -405,7 +406,7 @@ def test_a_proc_that_is_not_there_is_no_machine_without_sockets():
 
 def test_choose_counting_elsewhere():
     c = chosen(Some())
-    assert isinstance(c, sockets.Collector) and "own sockets" in c.source
+    assert isinstance(c, counted.Collector) and "own sockets" in c.source
 
 
 class Network:
@@ -426,13 +427,13 @@ class PicoWlan(Wlan):
 
 
 def test_a_reporter_tells_what_its_platform_can_see():
-    c = sockets.Collector(False, counting()[1])
+    c = counted.Collector(False, counting()[1])
     equal(Reporter(c, "thing-1", lambda: 1).source, c.source)
 
 
 def test_choose_the_radio_where_it_can_be_asked():
     c = chosen(Some(), False, Network(Esp32Wlan))
-    assert isinstance(c, sockets.Collector)
+    assert isinstance(c, counted.Collector)
     c = chosen(Some(), False, Network(PicoWlan))
     assert isinstance(c, cyw43.Collector) and "from the radio" in c.source
     equal(c.width, 32)

@@ -3,7 +3,7 @@
 from array import array
 from check import equal, without_heap
 from contract import check
-from linkpulse.names import NO_INTERFACE
+from linkpulse.sample.names import NO_INTERFACE
 
 ROWS = ((b"\xc6\x33\x64\x07", 4), (b"\x7f\0\0\1", 4), (b"\x20\1\x0d\xb8" + bytes(11) + b"\7", 6))
 

@@ -4,11 +4,11 @@ import sys
 from array import array
 from check import equal
 from fakeproc import ip
-from linkpulse.collect import diag
-from linkpulse.collect.addresses import ORDER, Addresses
-from linkpulse.collect.lines import File, Lines
-from linkpulse.collect.wanted import Wanted
-from linkpulse.sample import RECORD, SocketTable
+from linkpulse.collect.linux import netlink
+from linkpulse.collect.linux.addresses import ORDER, Addresses
+from linkpulse.collect.linux.proc_lines import ProcFile, ProcLines
+from linkpulse.collect.interface_filter import InterfaceFilter
+from linkpulse.sample.sockets import RECORD, SocketTable
 
 ESTABLISHED, CLOSE_WAIT, LISTEN = 1, 8, 10
 
@@ -68,7 +68,7 @@ class Kernel:
         return at or None
 
 
-class Stat(File):
+class Stat(ProcFile):
     """A file of /proc/net/sockstat that says `n`, or is not there."""
 
     def __init__(self, name, n):
@@ -92,12 +92,12 @@ class Reading:
     def __init__(self, sockets, inuse=None, room=None, connections=50, again=0):
         n4 = len([s for s in sockets if s[0] == 2])
         counts = (n4, len(sockets) - n4) if inuse is None else inuse
-        kept = diag._connect
+        kept = netlink._connect
         self.kernel = Kernel(sockets, room)
-        diag._connect = lambda: self.kernel
+        netlink._connect = lambda: self.kernel
         try:
-            d = diag.Diag(lambda name: Stat(b"TCP6" if "6" in name else b"TCP", counts["6" in name]))
-            a = Addresses(lambda name: File("/no/" + name), False, Wanted(True))
+            d = netlink.Netlink(lambda name: Stat(b"TCP6" if "6" in name else b"TCP", counts["6" in name]))
+            a = Addresses(lambda name: ProcFile("/no/" + name), False, InterfaceFilter(True))
             state = array("i", (0,) * 13)
             state[2], state[3], state[4], state[5] = LISTEN, ESTABLISHED, ORDER, 1
             for _ in range(1 + again):
@@ -105,9 +105,9 @@ class Reading:
                 self.table.begin()
                 a.count = 0
                 a._names = self.table.names
-                self.whole = d.tcp(state, bytearray(36), a, self.table, Lines())
+                self.whole = d.tcp(state, bytearray(36), a, self.table, ProcLines())
         finally:
-            diag._connect = kept
+            netlink._connect = kept
 
     def ports(self):
         table = self.table.tcp_ports
@@ -184,14 +184,14 @@ def test_a_refusal_and_bytes_that_are_no_message():
 
 
 def test_a_kernel_without_sock_diag():
-    kept = diag._connect
+    kept = netlink._connect
 
     def refuse():
         raise OSError(93)
 
-    diag._connect = refuse
+    netlink._connect = refuse
     try:
-        d = diag.Diag(lambda name: Stat(b"TCP", 0))
+        d = netlink.Netlink(lambda name: Stat(b"TCP", 0))
         equal(d.tcp(array("i", (0,) * 13), bytearray(36), None, None, None), False)
     finally:
-        diag._connect = kept
+        netlink._connect = kept

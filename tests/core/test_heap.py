@@ -3,9 +3,10 @@
 from check import equal, without_heap
 from fakeproc import ESTABLISHED, TCP, TCP6, UDP, collector, dev, inet6, row, table, udp, usual
 from linkpulse.collect.linux import Collector
-from linkpulse.report import Report
-from linkpulse.sample import Counters, SocketTable
-import linkpulse.collect.lines
+from linkpulse.report.writer import ReportWriter
+from linkpulse.sample.counters import Counters
+from linkpulse.sample.sockets import SocketTable
+import linkpulse.collect.linux.proc_lines
 import os
 import sys
 
@@ -24,7 +25,7 @@ TABLES = {
 def check(c, format, tag_set, connections=50, size=0):
     counters = Counters()
     sockets = SocketTable(connections)
-    report = Report(format, tag_set, connections, size)
+    report = ReportWriter(format, tag_set, connections, size)
 
     def collect():
         c.counters(counters)
@@ -69,7 +70,7 @@ def test_real_files():
             with open(path, "wb") as f:
                 f.write(files[name])
             made.append(path)
-        linkpulse.collect.lines.open = open
+        linkpulse.collect.linux.proc_lines.open = open
         check(Collector("heap-test"), "cbor", "short")
     finally:
         for path in made:

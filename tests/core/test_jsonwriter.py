@@ -2,7 +2,7 @@
 
 import json
 from check import DOUBLES, equal, raises
-from linkpulse.jsonwriter import Writer
+from linkpulse.report.json_writer import Writer
 from linkpulse.errors import TooLarge
 from microcbor import Writer as CborWriter
 

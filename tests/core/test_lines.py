@@ -3,12 +3,12 @@
 import errno
 from check import equal, raises
 from fakeproc import Pieces
-from linkpulse.collect import lines
-from linkpulse.collect.lines import File, Lines
+from linkpulse.collect.linux import proc_lines
+from linkpulse.collect.linux.proc_lines import ProcFile, ProcLines
 
 
 class Fixed:
-    """The File of a content."""
+    """The ProcFile of a content."""
 
     def __init__(self, content, align=1):
         self.align = align
@@ -21,7 +21,7 @@ class Fixed:
 
 def read(content, sizes, rows=8, align=1):
     """(all lines, how many were dropped)"""
-    reader = Lines(rows)
+    reader = ProcLines(rows)
     found = []
     assert reader.begin(Fixed(Pieces(content, sizes), align))
     while reader.fill():
@@ -111,14 +111,14 @@ def test_a_small_buffer():
 
 
 def test_reads_of_whole_rows_where_the_file_has_them():
-    reader = Lines(8)
+    reader = ProcLines(8)
     for align, expected in ((1, 1200), (150, 1200), (128, 1152)):
         reader.begin(Fixed(Pieces(b"", (1,)), align))
         equal(len(reader._view), expected)
 
 
 def test_a_file_that_fails_in_the_middle():
-    reader = Lines()
+    reader = ProcLines()
     reader.begin(Fixed(Pieces(lengths(5, 5), (100,), errno.EIO)))
     assert reader.fill()
     raises(OSError, reader.fill)
@@ -126,7 +126,7 @@ def test_a_file_that_fails_in_the_middle():
 
 
 def test_another_file_after_one_that_was_not_read_to_its_end():
-    reader = Lines()
+    reader = ProcLines()
     reader.begin(Fixed(Pieces(b"x" * 3000, (700,))))
     reader.fill()
     reader.fill()
@@ -148,7 +148,7 @@ def opening(results):
             raise result
         return result
 
-    lines.open = opened
+    proc_lines.open = opened
     return calls
 
 
@@ -170,7 +170,7 @@ class Seeks:
 def test_a_file_is_opened_once():
     content = Seeks()
     calls = opening([content])
-    file = File("/a")
+    file = ProcFile("/a")
     for _ in range(3):
         assert file.rewind() is content
     equal((calls, content.seeks, file.error), (["/a"], 2, None))
@@ -182,7 +182,7 @@ def test_a_file_is_opened_once():
 def test_a_file_that_is_not_there_is_tried_again():
     content = Seeks()
     calls = opening([OSError(errno.ENOENT, ""), OSError(errno.EACCES, ""), content])
-    file = File("/a")
+    file = ProcFile("/a")
     assert not file.absent()
     assert file.rewind() is None and file.absent()
     assert file.rewind() is None and not file.absent()  # there, but not for us
@@ -194,7 +194,7 @@ def test_a_file_that_goes_away():
     gone = Seeks(OSError(errno.EIO, ""))
     content = Seeks()
     opening([gone, content])
-    file = File("/a")
+    file = ProcFile("/a")
     assert file.rewind() is gone
     assert file.rewind() is None and gone.closed and file.error.errno == errno.EIO
     assert file.rewind() is content
@@ -202,6 +202,6 @@ def test_a_file_that_goes_away():
 
 def test_errors_with_the_other_sign():
     opening([OSError(-errno.ENOENT, "")])
-    file = File("/a")
+    file = ProcFile("/a")
     file.rewind()
     assert file.absent()

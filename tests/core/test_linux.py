@@ -6,7 +6,8 @@ from fakeproc import (
     DEV, ESTABLISHED, TCP, TCP6, UDP, Pieces, collect, collector, connections, dev, inet6, ports, route, row,
     table, udp, usual,
 )  # fmt: skip
-from linkpulse.sample import Counters, SocketTable
+from linkpulse.sample.counters import Counters
+from linkpulse.sample.sockets import SocketTable
 
 TCP_ROWS = (
     row("0.0.0.0", 22), row("127.0.0.1", 631), row("192.0.2.1", 80),

@@ -6,9 +6,10 @@ from fakeproc import (
     ESTABLISHED, TCP, TCP6, UDP, collect, collector, connections, dev, inet6, row, table, udp, usual,
 )  # fmt: skip
 from linkpulse.errors import TooLarge
-from linkpulse.report import Report
-from linkpulse.sample import Counters, SocketTable
-from linkpulse.tags import keys
+from linkpulse.report.writer import ReportWriter
+from linkpulse.sample.counters import Counters
+from linkpulse.sample.sockets import SocketTable
+from linkpulse.report.tags import keys
 from microcbor import ARRAY, MAP, TEXT, Reader
 
 LONG, SHORT = keys("long"), keys("short")
@@ -100,7 +101,7 @@ def each():
 
 def report(made, format, tag_set, size=0, empty=True, rows=50, report_id=1700000000):
     counters, sockets = made
-    found = read(Report(format, tag_set, rows, size).write(report_id, counters, sockets, empty), format)
+    found = read(ReportWriter(format, tag_set, rows, size).write(report_id, counters, sockets, empty), format)
     return long_tags(found) if tag_set == "short" else found
 
 
@@ -164,7 +165,7 @@ def test_short_cbor_is_short():
     )
     first = dev(("eth0", 0, 0, 0, 0))
     made = sample(files, (first, dev(("eth0", 29358693495, 44240, 10254389487, 2478))))
-    found = Report("cbor", "short").write(1530304554, made[0], made[1])
+    found = ReportWriter("cbor", "short").write(1530304554, made[0], made[1])
     assert len(found) <= 172, len(found)
 
 
@@ -196,7 +197,7 @@ def test_a_small_buffer_has_fewer_connections_and_the_true_total():
         before = -1
         for size in (300, 500, 700, 1000, 1500, 2000):
             counters, sockets = made
-            payload = Report(format, tag_set, 50, size).write(5, counters, sockets)
+            payload = ReportWriter(format, tag_set, 50, size).write(5, counters, sockets)
             assert len(payload) <= size
             found = read(payload, format)
             found = (long_tags(found) if tag_set == "short" else found)["metrics"]["tcp_connections"]
@@ -242,7 +243,7 @@ def test_ports_go_when_even_they_do_not_fit():
 def test_each_connection_has_the_same_chance_in_a_small_buffer():
     made = sample(many(20))
     times = {}
-    small = Report("cbor", "short", 20, 300)
+    small = ReportWriter("cbor", "short", 20, 300)
     for _ in range(300):
         found = long_tags(read(small.write(5, made[0], made[1]), "cbor"))["metrics"]["tcp_connections"]
         for one in found["established_connections"]["connections"]:
@@ -253,7 +254,7 @@ def test_each_connection_has_the_same_chance_in_a_small_buffer():
 
 def test_a_report_is_valid_until_the_next():
     made = sample(usual(**MACHINE), DEVS)
-    r = Report("json", "long")
+    r = ReportWriter("json", "long")
     first = r.write(1, made[0], made[1])
     copy = bytes(first)
     second = r.write(1, made[0], made[1])
@@ -262,7 +263,7 @@ def test_a_report_is_valid_until_the_next():
 
 def test_interfaces_that_change_their_names():
     # The slot of a name is used again by another one: rows must not keep the old name.
-    r = Report("json", "long")
+    r = ReportWriter("json", "long")
     sockets = SocketTable()
     for name in ["a%d" % i for i in range(70)] + ["wwan0", 'q"\\e']:
         files = usual(**MACHINE)

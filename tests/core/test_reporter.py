@@ -4,7 +4,7 @@ import json
 from check import CUT_JSON_IS_NOTICED, equal, raises
 from fakeproc import TCP, TCP6, UDP, collector, dev, row, table, udp, usual
 from linkpulse.errors import CollectError, TooLarge
-from linkpulse.reporter import Reporter
+from linkpulse.report import Reporter
 
 LIVELY = {
     "tcp": table(TCP, [row("0.0.0.0", 22), row("192.0.2.1", 1, "192.0.2.2", 2, 1)]),

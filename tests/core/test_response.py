@@ -3,7 +3,7 @@
 import json
 from check import CUT_JSON_IS_NOTICED, equal, raises
 from linkpulse.errors import ProtocolError
-from linkpulse.response import MAX_SIZE, parse
+from linkpulse.report.response import MAX_SIZE, parse
 from microcbor import Writer
 
 ID = 1700000000

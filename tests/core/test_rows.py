@@ -3,14 +3,16 @@
 from array import array
 from check import equal
 from fakeproc import ip
-from linkpulse import jsonwriter, rows, sample, tags
-from linkpulse.report import Report
+from linkpulse.report import json_writer, rows, tags
+from linkpulse.sample.names import NO_INTERFACE
+from linkpulse.sample.sockets import RECORD
+from linkpulse.report.writer import ReportWriter
 import microcbor
 
 
-def record(address, port=443, local_port=40000, slot=sample.NO_INTERFACE, at=0):
+def record(address, port=443, local_port=40000, slot=NO_INTERFACE, at=0):
     raw = ip(address)
-    r = bytearray(at + sample.RECORD)
+    r = bytearray(at + RECORD)
     r[at] = slot
     r[at + 1] = 4 if len(raw) == 4 else 6
     r[at + 2] = local_port >> 8
@@ -137,9 +139,9 @@ def written(cbor, pieces, records, out, at, room, first, kept, n):
 
 def test_rows_are_the_generic_writers_bytes():
     for cbor in (True, False):
-        Writer = microcbor.Writer if cbor else jsonwriter.Writer
+        Writer = microcbor.Writer if cbor else json_writer.Writer
         for tag_set in ("short", "long"):
-            report = Report("cbor" if cbor else "json", tag_set)
+            report = ReportWriter("cbor" if cbor else "json", tag_set)
             tag = tags.keys(tag_set)
             for name in NAMES:
                 for port in PORTS:
@@ -162,8 +164,8 @@ def test_rows_of_one_interface_go_on_to_the_next():
     for i in range(5):
         records += record("192.0.2.%d" % i, 443, 1000 + i, 7 if i == 3 else 5)
     for cbor in (True, False):
-        Writer = microcbor.Writer if cbor else jsonwriter.Writer
-        pieces = Report("cbor" if cbor else "json")._pieces_for(b"eth0", 1)
+        Writer = microcbor.Writer if cbor else json_writer.Writer
+        pieces = ReportWriter("cbor" if cbor else "json")._pieces_for(b"eth0", 1)
         for first in range(5):
             for n in range(1, 6):
                 chosen = [(first + i) % 5 for i in range(n)]
@@ -187,12 +189,12 @@ def test_rows_of_one_interface_go_on_to_the_next():
 def test_rows_with_and_without_a_local_port_are_two_kinds():
     records = record("192.0.2.1", 443, 0, 5) + record("192.0.2.2", 443, 0, 5) + record("192.0.2.3", 443, 1000, 5)
     for cbor in (True, False):
-        report = Report("cbor" if cbor else "json")
+        report = ReportWriter("cbor" if cbor else "json")
         out = bytearray(400)
         at, state = written(cbor, report._pieces_for(b"eth0", 0), records, out, 0, 400, 0, 3, 3)
         equal(state, [2, 3, 1])
         at = written(cbor, report._pieces_for(b"eth0", 1), records, out, at, 400, 2, 3, 1)[0]
-        Writer = microcbor.Writer if cbor else jsonwriter.Writer
+        Writer = microcbor.Writer if cbor else json_writer.Writer
         w = Writer(bytearray(400))
         w.array(3)
         start = w.size
@@ -205,7 +207,7 @@ def test_rows_with_and_without_a_local_port_are_two_kinds():
 def test_rows_without_room_are_counted_and_not_written():
     records = record("1.2.3.4", 443, 40000) + record("ffff:" * 7 + "ffff", 443, 1) + record("1.2.3.4", 443, 1)
     for format in ("cbor", "json"):
-        pieces = Report(format)._pieces_for(b"eth0", 1)
+        pieces = ReportWriter(format)._pieces_for(b"eth0", 1)
         whole = bytearray(400)
         size, _ = written(format == "cbor", pieces, records, whole, 0, 400, 0, 3, 3)
         for room in range(size + 1):

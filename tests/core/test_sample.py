@@ -2,12 +2,12 @@
 
 from array import array
 from check import equal
-from linkpulse.sample import (
-    BYTES_IN, BYTES_OUT, CAPACITY, NO_INTERFACE, PACKETS_IN, PACKETS_OUT, RECORD, TOTAL, Counters, Names, PortTable,
-    SocketTable,
-)  # fmt: skip
-from linkpulse.collect import scan
-from linkpulse.collect.addresses import HEXA, ORDER
+from linkpulse.collect.linux import proc_scan
+from linkpulse.collect.linux.addresses import HEXA, ORDER
+from linkpulse.sample.counters import BYTES_IN, BYTES_OUT, PACKETS_IN, PACKETS_OUT, Counters
+from linkpulse.sample.names import NO_INTERFACE, Names
+from linkpulse.sample.ports import PortTable
+from linkpulse.sample.sockets import CAPACITY, RECORD, TOTAL, SocketTable
 import fakeproc
 
 
@@ -320,13 +320,13 @@ def test_passes_find_every_port_once():
 
 
 def scanned(sockets, text):
-    """The connections of a text of rows, as scan.rows puts them into the table."""
+    """The connections of a text of rows, as proc_scan.rows puts them into the table."""
     state = array("i", (0, 8, 10, 1, ORDER, 1, 1, 0, 0, 0, 0))
     address = bytearray(18)
     address[1] = 4
     address[2:6] = b"\xc0\x00\x02\x01"
-    event = scan.rows(text, len(text), state, HEXA, bytearray(36), address, sockets.records, sockets.state)
-    equal((event, state[7]), (scan.DONE, 0))
+    event = proc_scan.rows(text, len(text), state, HEXA, bytearray(36), address, sockets.records, sockets.state)
+    equal((event, state[7]), (proc_scan.DONE, 0))
 
 
 def local_port(sockets, i):

@@ -3,9 +3,9 @@
 from array import array
 from check import equal
 from fakeproc import CLOSE, ESTABLISHED, LISTEN, ip, row, udp
-from linkpulse.collect import scan
-from linkpulse.collect.addresses import HEXA, ORDER
-from linkpulse.sample import RECORD, SocketTable
+from linkpulse.collect.linux import proc_scan
+from linkpulse.collect.linux.addresses import HEXA, ORDER
+from linkpulse.sample.sockets import RECORD, SocketTable
 
 POS, DIGITS, LISTENS, CONNECTS, ORDERS, LOOPBACK, KNOWN, SKIPPED, PORT, SLOT, HINT = range(11)
 OWN = ("192.0.2.1", "10.0.0.1", "fd00::1")
@@ -36,13 +36,13 @@ class Scan:
         end = len(text) if end is None else end
         self.state[POS] = start
         while True:
-            event = scan.rows(
+            event = proc_scan.rows(
                 text, end, self.state, HEXA, self.raw, self.addresses, self.sockets.records, self.sockets.state
             )
-            if event == scan.DONE:
+            if event == proc_scan.DONE:
                 equal(self.state[POS], end)
                 return self
-            if event == scan.LISTENING:
+            if event == proc_scan.LISTENING:
                 self.listening.append((self.state[PORT], self.state[SLOT]))
             else:
                 address = bytes(self.raw[: 4 if self.state[SLOT] == 4 else 16])
@@ -248,9 +248,9 @@ def test_only_the_range_given_is_read():
 
 def test_find_and_rfind():
     text = b"ab\ncd\nef"
-    equal([scan.find(text, i, 8, 10) for i in range(9)], [2, 2, 2, 5, 5, 5, 8, 8, 8])
-    equal([scan.rfind(text, 0, i, 10) for i in range(9)], [0, 0, 0, 3, 3, 3, 6, 6, 6])
-    equal((scan.find(text, 0, 2, 10), scan.rfind(text, 3, 5, 10)), (2, 3))
+    equal([proc_scan.find(text, i, 8, 10) for i in range(9)], [2, 2, 2, 5, 5, 5, 8, 8, 8])
+    equal([proc_scan.rfind(text, 0, i, 10) for i in range(9)], [0, 0, 0, 3, 3, 3, 6, 6, 6])
+    equal((proc_scan.find(text, 0, 2, 10), proc_scan.rfind(text, 3, 5, 10)), (2, 3))
 
 
 def test_move_in_both_directions():
@@ -258,13 +258,13 @@ def test_move_in_both_directions():
         buf = bytearray(b"012345678")
         expected = bytearray(buf)
         expected[to : to + end - start] = buf[start:end]
-        scan.move(buf, start, end, to)
+        proc_scan.move(buf, start, end, to)
         equal(bytes(buf), bytes(expected))
 
 
 def number(text, start=0):
     values = array("i", (-1,) * 4)
-    end = scan.number(text, start, len(text), values, 1)
+    end = proc_scan.number(text, start, len(text), values, 1)
     equal((values[0], values[3]), (-1, -1))
     return end, values[1], values[2]
 
@@ -298,12 +298,12 @@ def test_numbers_that_are_none():
 
 def test_unhex():
     out = bytearray(8)
-    equal(scan.unhex(b"_0102aBcD", 1, 8, HEXA, out, 2, 0), 0)
+    equal(proc_scan.unhex(b"_0102aBcD", 1, 8, HEXA, out, 2, 0), 0)
     equal(bytes(out), b"\0\0\x01\x02\xab\xcd\0\0")
-    equal(scan.unhex(b"0102abcd", 0, 8, HEXA, out, 0, 3), 0)
+    equal(proc_scan.unhex(b"0102abcd", 0, 8, HEXA, out, 0, 3), 0)
     equal(bytes(out[:4]), b"\xcd\xab\x02\x01")
     for i in range(8):
         text = bytearray(b"01234567")
         for bad in b"gG /:@`\x00\xff":
             text[i] = bad
-            assert scan.unhex(text, 0, 8, HEXA, out, 0, 0)
+            assert proc_scan.unhex(text, 0, 8, HEXA, out, 0, 0)

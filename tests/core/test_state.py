@@ -2,15 +2,15 @@
 
 import os
 from check import equal
-from linkpulse import state
-from linkpulse.state import Ids
+from linkpulse.report import report_ids
+from linkpulse.report.report_ids import Ids
 
 PATH = "ids-test.state"
 NOW = 1800000000
 
 
 class Clock:
-    """In place of linkpulse.clock: `now` may be None."""
+    """In place of the wall clock: `now` may be None."""
 
     def __init__(self, now):
         self.now = now
@@ -20,7 +20,9 @@ class Clock:
 
 
 def ids(now=NOW, path=PATH):
-    state.clock = Clock(now)
+    global clock
+    clock = Clock(now)
+    report_ids.epoch = clock.epoch
     return Ids(path)
 
 
@@ -69,14 +71,14 @@ def test_the_file_is_written_once_in_256_reports():
             writes.append(path)
         return open(path, mode)
 
-    state.open = counting
+    report_ids.open = counting
     try:
         i = ids()
         for n in range(1, 1025):
             i.next()
             equal(len(writes), (n + 255) // 256)
     finally:
-        del state.open
+        del report_ids.open
     equal(writes[0], PATH + ".new")
 
 
@@ -115,7 +117,7 @@ def test_a_clock_that_jumps_while_it_runs():
     i = ids()
     last = 0
     for n in range(2000):
-        state.clock.now = (NOW, NOW + 10**7, None, 5, NOW - 10**7)[n % 5]
+        clock.now = (NOW, NOW + 10**7, None, 5, NOW - 10**7)[n % 5]
         found = i.next()
         assert found > last
         last = found
@@ -192,14 +194,14 @@ def test_a_file_that_cannot_be_written():
     equal([i.next(), i.next()], [NOW, NOW + 1])
     assert "no-such-folder/state" in i.problem
     clean()
-    kept = state.os
-    state.os = Broken()
+    kept = report_ids.os
+    report_ids.os = Broken()
     try:
         i = ids()
         equal(i.next(), NOW)
         assert "28" in i.problem
     finally:
-        state.os = kept
+        report_ids.os = kept
     for _ in range(256):
         i.next()
     equal(i.problem, None)  # it works again

@@ -2,7 +2,7 @@
 
 from check import equal, raises
 from linkpulse.errors import ProtocolError, TooLarge
-from linkpulse.stream import Stream
+from linkpulse.session.mqtt_packets import MQTTPackets
 
 
 class Wire:
@@ -42,7 +42,7 @@ def publish(qos, topic, payload, packet_id=b"\x12\x34"):
 
 def stream(incoming, size=64):
     wire = Wire(incoming)
-    s = Stream(wire, size)
+    s = MQTTPackets(wire, size)
     s.setblocking(False)
     return s, wire
 

@@ -1,7 +1,7 @@
 """What an error of TLS means."""
 
 from linkpulse.errors import NetworkError, TLSError
-from linkpulse.trust import explain
+from linkpulse.session.trust import explain
 
 
 def test_memory_that_tls_does_not_get_is_memory():

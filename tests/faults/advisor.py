@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from linkpulse_tools import certs
+from linkpulse_tools.pki import certs
 from tests.faults import lab as labs
 from tests.faults.packets import CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE
 from tests.faults.scripted import Gone

@@ -6,7 +6,8 @@ import select
 import subprocess
 import time
 
-from linkpulse_tools import mpy, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy
 from tests.faults.packets import PUBLISH
 from tests.faults.scripted import Broker, server_context
 

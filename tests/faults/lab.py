@@ -11,7 +11,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from linkpulse_tools import certs, interpreter, paths, umqtt
+from linkpulse_tools import paths
+from linkpulse_tools.build import umqtt
+from linkpulse_tools.device import interpreter
+from linkpulse_tools.pki import certs
 from tests.faults.harness import World
 from tests.faults.scripted import server_context
 

@@ -5,7 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from linkpulse_tools import mpy, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy
 
 HERE = Path(__file__).resolve().parent
 DEVICE = HERE / "device"

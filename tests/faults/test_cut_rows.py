@@ -101,7 +101,7 @@ def test_fault_01_cut_after_each_byte_of_a_tls_record(world):
 
 def test_fault_02_one_byte_a_write_and_one_a_read(world):
     world.do("import shims")
-    world.do(f"linkpulse.link.socket = shims.Names([{world.broker.port}], make=shims.Slow)")
+    world.do(f"linkpulse.session.tls_stream.socket = shims.Names([{world.broker.port}], make=shims.Slow)")
     peer = world.good()
     assert world.do("agent._session._link._raw.writes") > 300
     assert world.do("agent._session._link._raw.reads") > 300

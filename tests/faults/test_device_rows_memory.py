@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from linkpulse_tools import mpy, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy
 from tests.faults.programs import Programs
 
 STATES = ["warm", "lost", "first", "grown"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from linkpulse_tools import certs as make
+from linkpulse_tools.pki import certs as make
 from tests.faults.programs import Programs
 
 MARKER = "canary-7f3d9c51b2"

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from linkpulse_tools.board import HOST
+from linkpulse_tools.device.qemu_board import HOST
 from tests.faults.packets import CONNACK, CONNECT, PINGREQ, PUBLISH, SUBSCRIBE
 from tests.faults.programs import DEVICE
 from tests.faults.scripted import Broker, Gone, server_context

@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from linkpulse_tools import mpy, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy
 from tests.faults.harness import FLOOR, SCRIPTS, TIMEOUT
 from tests.faults.packets import CONNECT, PUBLISH
 
@@ -145,7 +146,7 @@ def test_fault_18_back_off_is_reset_by_a_stable_link_only(world):
 def names(world, *answers, delay=0):
     """The device's getaddrinfo gives these, one after another."""
     world.do("import shims")
-    world.do(f"linkpulse.link.socket = shims.Names({', '.join(answers)}, delay={delay})")
+    world.do(f"linkpulse.session.tls_stream.socket = shims.Names({', '.join(answers)}, delay={delay})")
 
 
 def test_fault_23_names_fail_are_empty_and_come_back(world):
@@ -154,7 +155,7 @@ def test_fault_23_names_fail_are_empty_and_come_back(world):
         world.root.traffic(7, 7)
         world.check(world.do("cycle()"), "NetworkError", f"the name 127.0.0.1 {reason}")
     world.good()
-    assert world.do("linkpulse.link.socket.asked") == 4
+    assert world.do("linkpulse.session.tls_stream.socket.asked") == 4
 
 
 def closed_port(stack):
@@ -185,7 +186,7 @@ def test_fault_23_names_change_and_every_address_is_tried(world, dead):
             world.check(world.do("cycle()"), "NetworkError", "does not answer (error ")
         world.drop(world.good())  # by the second address
         world.drop(world.good(present=1, subscribes=False))
-        assert world.do("linkpulse.link.socket.asked") == 4
+        assert world.do("linkpulse.session.tls_stream.socket.asked") == 4
 
 
 def test_fault_23_names_are_slow(world):

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from linkpulse_tools import certs as make
+from linkpulse_tools.pki import certs as make
 from tests.faults.harness import TIMEOUT
 from tests.faults.packets import CONNECT
 from tests.faults.scripted import Gone, server_context
@@ -148,7 +148,7 @@ def test_fault_25_client_certificate_refused(make_world, bundle, kind):
 
 def test_fault_25_client_certificate_missing(world):
     world.do("import shims")
-    world.do("linkpulse.session.context = shims.nameless")
+    world.do("linkpulse.session.session.context = shims.nameless")
     for _ in range(3):
         handshake_refused(world)
 

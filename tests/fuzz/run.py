@@ -10,7 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from linkpulse_tools import certs, interpreter, mpy, paths, umqtt
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy, umqtt
+from linkpulse_tools.device import interpreter
+from linkpulse_tools.pki import certs
 
 HERE = Path(__file__).resolve().parent
 DEVICE = HERE / "device"

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iot.models import IoTBackend
 
-from linkpulse_tools import certs
+from linkpulse_tools.pki import certs
 
 REGION = "eu-central-1"
 ENDPOINT = "a1b2c3d4e5f6g7-ats.iot.eu-central-1.amazonaws.com"

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from linkpulse_tools import firmware
+from linkpulse_tools.build import firmware
 from tests.core import on_cpython  # noqa: F401
 
 

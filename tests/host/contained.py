@@ -14,7 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from linkpulse_tools import broker, certs
+from linkpulse_tools.mqtt import broker
+from linkpulse_tools.pki import certs
 from tests.bench.namespace import IFF_UP, SIOCSIFFLAGS
 from tests.host import gateway
 

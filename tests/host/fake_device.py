@@ -13,7 +13,7 @@ import time
 import cbor2
 import paho.mqtt.client as mqtt
 
-from linkpulse_tools.schema import SHORT
+from linkpulse_tools.defender.schema import SHORT
 
 with open(sys.argv[-1]) as file:
     settings = json.load(file)

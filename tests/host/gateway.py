@@ -7,9 +7,9 @@ import queue
 import shutil
 from pathlib import Path
 
-from linkpulse_tools.certs import Bundle
-from linkpulse_tools.responder import Responder
-from linkpulse_tools.service import Outcome, Service
+from linkpulse_tools.defender.service import Outcome, Service
+from linkpulse_tools.mqtt.responder import Responder
+from linkpulse_tools.pki.certs import Bundle
 
 WAIT = 30.0
 

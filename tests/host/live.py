@@ -279,9 +279,9 @@ def many(sockets):
 REPORTS = """
 import sys
 from linkpulse.collect import choose
-from linkpulse.reporter import Reporter
+from linkpulse.report import Reporter
 from linkpulse.settings import load
-from linkpulse.state import Ids
+from linkpulse.report.report_ids import Ids
 s = load(sys.argv[1], online=False)
 r = Reporter(choose(s), s.thing, Ids().next, "json", "long")
 for line in sys.stdin:

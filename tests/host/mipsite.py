@@ -7,7 +7,8 @@ import json
 import threading
 from pathlib import Path
 
-from linkpulse_tools import files, mpy, umqtt
+from linkpulse_tools import files
+from linkpulse_tools.build import mpy, umqtt
 
 INDEX = "pi/v2"  # of mip's own index; its layout is described in micropython-lib's tools/build.py
 

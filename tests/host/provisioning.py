@@ -8,11 +8,11 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from linkpulse_tools import certs, cli
-from linkpulse_tools.broker import MosquittoBroker
-from linkpulse_tools.certs import Files
-from linkpulse_tools.provision import authority
-from linkpulse_tools.provision.store import Store
+from linkpulse_tools import cli
+from linkpulse_tools.mqtt.broker import MosquittoBroker
+from linkpulse_tools.pki import authority, certs
+from linkpulse_tools.pki.certs import Files
+from linkpulse_tools.pki.store import Store
 
 
 class Devices:

@@ -15,7 +15,7 @@ import threading
 import tty
 from pathlib import Path
 
-from linkpulse_tools import interpreter
+from linkpulse_tools.device import interpreter
 
 START = r"""
 print("MPY: soft reboot\r")

@@ -2,7 +2,7 @@
 
 import copy
 
-from linkpulse_tools.schema import SHORT
+from linkpulse_tools.defender.schema import SHORT
 
 FULL = {
     "header": {"report_id": 1530304554, "version": "1.0"},

@@ -6,8 +6,9 @@ import socket
 import psutil
 import pytest
 
-from linkpulse_tools import mpy, paths
-from linkpulse_tools.schema import validate
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy
+from linkpulse_tools.defender.schema import validate
 from tests.host import live
 
 PORTS = 128  # a report lists no more
@@ -129,7 +130,7 @@ def test_names_of_interfaces(micropython, mpy_path, tmp_path):
     """Every name that psutil knows is one the device counts, and the other way round."""
     script = tmp_path / "names.py"
     script.write_text(
-        "from linkpulse.collect.linux import Collector\nfrom linkpulse.sample import Counters\n"
+        "from linkpulse.collect.linux import Collector\nfrom linkpulse.sample.counters import Counters\n"
         "c = Counters()\nCollector(loopback=True).counters(c)\n"
         "i = 0\nwhile True:\n    try:\n        print(c.names.name(i).decode())\n    except IndexError:\n        break\n"
         "    i += 1\n"

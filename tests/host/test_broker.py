@@ -8,11 +8,11 @@ import threading
 import cbor2
 import pytest
 
-from linkpulse_tools import broker
-from linkpulse_tools import certs as certificates
+from linkpulse_tools.defender.service import Service
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.responder import Responder, client_context
-from linkpulse_tools.service import Service
+from linkpulse_tools.mqtt import broker
+from linkpulse_tools.mqtt.responder import Responder, client_context
+from linkpulse_tools.pki import certs as certificates
 from tests.host.reports import full
 
 TOPIC = "$aws/things/thing-1/defender/metrics/cbor"

@@ -12,12 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import microcbor
-from linkpulse import jsonwriter
 from linkpulse.errors import ProtocolError
-from linkpulse.report import Report
-from linkpulse.response import parse
-from linkpulse.sample import Counters
-from linkpulse_tools.schema import validate
+from linkpulse.report import json_writer
+from linkpulse.report.response import parse
+from linkpulse.report.writer import ReportWriter
+from linkpulse.sample.counters import Counters
+from linkpulse_tools.defender.schema import validate
 
 v4 = st.ip_addresses(v=4)
 v6 = st.ip_addresses(v=6) | st.lists(st.sampled_from([0, 0, 1, 0xFFFF, 0x10]), min_size=8, max_size=8).map(
@@ -126,7 +126,7 @@ def test_reports_of_generated_machines(m):
     reports = []
     for fmt in ("cbor", "json"):
         for tags in ("short", "long"):
-            payload = bytes(Report(fmt, tags, 60, 20000).write(m["id"], counters, table))
+            payload = bytes(ReportWriter(fmt, tags, 60, 20000).write(m["id"], counters, table))
             verdict = validate(payload, fmt)
             assert verdict.problems == [] and verdict.tags == tags
             reports.append(verdict.report)
@@ -218,9 +218,9 @@ def test_what_is_written_is_what_cbor2_writes(value):
 @example({"a": [{}, [], [[]]], "b": {"": {}}})
 def test_json_is_read_back(value):
     depth = 60
-    counting = jsonwriter.Writer(None, depth)
+    counting = json_writer.Writer(None, depth)
     write(value, counting)
-    w = jsonwriter.Writer(bytearray(counting.size), depth)
+    w = json_writer.Writer(bytearray(counting.size), depth)
     write(value, w)
     assert json.loads(bytes(w.result())) == value
 

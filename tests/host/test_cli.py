@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from linkpulse_tools import cli, device, display, firmware, interpreter, once, paths
+from linkpulse_tools import cli, paths
+from linkpulse_tools.build import firmware
+from linkpulse_tools.commands import report
+from linkpulse_tools.commands.run import Options
+from linkpulse_tools.defender import display
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.device import interpreter, process
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.run import Options
-from linkpulse_tools.service import Service
 
 FAKE = Path(__file__).with_name("fake_device.py")
 # The command in a process of its own, its device replaced: arguments are the folder to work in and the command's own.
@@ -22,12 +26,15 @@ DRIVER = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 from pathlib import Path
-from linkpulse_tools import cli, device, interpreter, paths, run, umqtt
+from linkpulse_tools import cli, paths
+from linkpulse_tools.build import umqtt
+from linkpulse_tools.commands import run
+from linkpulse_tools.device import interpreter, process
 folder = Path(sys.argv[1])
 paths.FIRMWARE, paths.RUN, paths.CERTS = folder, folder / "run", folder / "certs"
 interpreter.find = lambda wanted=None: interpreter.Interpreter(sys.executable, (1, 29, 0), None)
 umqtt.ensure = lambda vendor: None
-device.environment = lambda runtime: dict(__import__("os").environ)
+process.environment = lambda runtime: dict(__import__("os").environ)
 run.TIMEOUT = 0.2
 cli.main(sys.argv[2:])
 """
@@ -47,9 +54,9 @@ def start(tmp_path):
         return process
 
     yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
+    for running in started:
+        running.kill()
+        running.communicate()
 
 
 def finish(process):
@@ -163,12 +170,12 @@ def reporter(tmp_path, monkeypatch):
     """reporter(source, **settings) -> what `report` gives when firmware/report.py has this source."""
     monkeypatch.setattr(paths, "FIRMWARE", tmp_path)
     monkeypatch.setattr(paths, "RUN", tmp_path / "run")
-    monkeypatch.setattr(device, "environment", lambda runtime: dict(os.environ))
+    monkeypatch.setattr(process, "environment", lambda runtime: dict(os.environ))
     monkeypatch.setattr(interpreter, "find", lambda wanted: interpreter.Interpreter(sys.executable, (1, 29, 0), None))
 
     def run(source, **settings):
         (tmp_path / "report.py").write_text("import sys, json\n" + source)
-        return once.report({"thing": "x", "format": "cbor", "tags": "short", "proc": "/proc", **settings})
+        return report.report({"thing": "x", "format": "cbor", "tags": "short", "proc": "/proc", **settings})
 
     return run
 
@@ -213,8 +220,8 @@ def test_proc_root_that_is_not_there_is_named(reporter):
 
 @pytest.mark.parametrize("line", [b"", b"text", b"[1]", b"1", b"\xff\xfe", b'{"a":'])
 def test_lines_that_are_no_status_are_ignored(line):
-    assert device.parse_status(line) is None
-    assert device.parse_status(b'{"outcome": "accepted"}\n') == {"outcome": "accepted"}
+    assert process.parse_status(line) is None
+    assert process.parse_status(b'{"outcome": "accepted"}\n') == {"outcome": "accepted"}
 
 
 def test_service_throttles_a_little_under_the_interval():

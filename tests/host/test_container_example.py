@@ -14,7 +14,8 @@ import psutil
 import pytest
 import yaml
 
-from linkpulse_tools import dist_container, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build.dist import container as dist_container
 from tests.host import trixie
 
 DRIVER = Path(__file__).with_name("contained.py")

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from linkpulse_tools import firmware, mpy, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import firmware, mpy
 from tests.host.test_core_on_micropython import CORE, NAMES, _parts
 
 HEAP = 1000000

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from linkpulse_tools import firmware, mpy, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import firmware, mpy
 from tests.host.test_counted_sockets import Server, echo, lines, reset
 
 SCRIPT = Path(__file__).parent / "device" / "counted_lwip.py"

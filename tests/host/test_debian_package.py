@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from linkpulse_tools import __version__, dist_debian, dist_files, paths, slices
+from linkpulse_tools import __version__, paths
+from linkpulse_tools.build import slices
+from linkpulse_tools.build.dist import debian as dist_debian
+from linkpulse_tools.build.dist import files as dist_files
 from linkpulse_tools.errors import ToolError
 from tests.host import gateway, trixie
 

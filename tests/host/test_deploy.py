@@ -7,12 +7,15 @@ import types
 
 import pytest
 
-from linkpulse_tools import cli, firmware, firstreport, mpy, paths, remote
-from linkpulse_tools.board import HOST, wait_for
-from linkpulse_tools.broker import find_mosquitto
-from linkpulse_tools.certs import make_authority, make_client, save
-from linkpulse_tools.responder import Responder
-from linkpulse_tools.service import Service
+from linkpulse_tools import cli, paths
+from linkpulse_tools.build import firmware, mpy
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.deploy import first_report
+from linkpulse_tools.device import serial_board
+from linkpulse_tools.device.qemu_board import HOST, wait_for
+from linkpulse_tools.mqtt.broker import find_mosquitto
+from linkpulse_tools.mqtt.responder import Responder
+from linkpulse_tools.pki.certs import make_authority, make_client, save
 from tests.host.provisioning import Devices, ProvisionedMosquitto
 from tests.host.relay import Relay
 
@@ -36,7 +39,7 @@ class RTC:
 
 @pytest.fixture(autouse=True)
 def short_start(monkeypatch):
-    monkeypatch.setattr(firstreport, "START", 0.2)
+    monkeypatch.setattr(first_report, "START", 0.2)
 
 
 @pytest.fixture
@@ -129,7 +132,7 @@ def erased(request, make_board):
     """A board with nothing on it: (its address of this machine, .terminal, what must be copied of lib/)."""
     kind = request.param
     if kind == "unix":
-        yield "127.0.0.1", request.getfixturevalue("unix"), "lib/linkpulse/collect/linux.mpy"
+        yield "127.0.0.1", request.getfixturevalue("unix"), "lib/linkpulse/collect/linux/__init__.mpy"
     else:
         with machine(make_board, kind, 192 * 1024 if kind == "plain" else None) as board:
             yield HOST, board, "lib/linkpulse/collect/lwip.mpy" if kind == "plain" else None
@@ -160,30 +163,30 @@ def test_from_nothing_to_an_accepted_report(erased, tmp_path, capsys, deploy):
         assert code == 0, error
         assert steps(again, "copy") == steps(again, "remove") == [] and again["outcome"] == "accepted"
 
-    with remote.session(board.terminal) as talk:
-        talk.write("lib/linkpulse/tags.py", b"raise ValueError('hidden')\n")
+    with serial_board.session(board.terminal) as talk:
+        talk.write("lib/linkpulse/report/tags.py", b"raise ValueError('hidden')\n")
     devices.provision("thing-1", "--tags", "long")
     code, third, error = deploy(board, folder, "--no-wait")
     assert code == 0, error
-    assert steps(third, "copy") == ["settings.json"] and steps(third, "remove") == ["lib/linkpulse/tags.py"]
+    assert steps(third, "copy") == ["settings.json"] and steps(third, "remove") == ["lib/linkpulse/report/tags.py"]
     print(f"{'with' if module else 'without'} modules: {len(copied)} files, accepted after {told['seconds']} s")
 
 
 def test_only_what_changed(unix, files, device, deploy, service):
     assert deploy(unix, device())[0] == 0
-    (files / "lib/linkpulse/tags.mpy").write_bytes(b"broken")
+    (files / "lib/linkpulse/report/tags.mpy").write_bytes(b"broken")
     (files / "lib/microcbor.mpy").unlink()
     code, told, error = deploy(unix, device(connections=20))
     assert code == 0, error
-    assert steps(told, "copy") == ["lib/linkpulse/tags.mpy", "lib/microcbor.mpy", "settings.json"]
+    assert steps(told, "copy") == ["lib/linkpulse/report/tags.mpy", "lib/microcbor.mpy", "settings.json"]
     why = {step["path"]: step["why"] for step in told["steps"]}
-    assert why["lib/linkpulse/tags.mpy"] == "changed" and why["lib/microcbor.mpy"] == "new"
+    assert why["lib/linkpulse/report/tags.mpy"] == "changed" and why["lib/microcbor.mpy"] == "new"
 
 
 def test_what_is_stale_goes_and_what_is_foreign_stays(unix, files, device, deploy):
     assert deploy(unix, device(), "--no-wait")[0] == 0
     foreign = ["lib/app.py", "lib/linkpulse/collect/mine.py", "lib/linkpulse/notes.txt", "data.json"]
-    stale = ["lib/linkpulse/collect/cyw43.mpy", "lib/linkpulse/gone.mpy", "lib/linkpulse/tags.py"]
+    stale = ["lib/linkpulse/collect/cyw43.mpy", "lib/linkpulse/gone.mpy", "lib/linkpulse/report/tags.py"]
     for name in foreign + stale:
         (files / name).write_text("")
     noted = json.loads((files / "linkpulse.deployed").read_text())
@@ -194,7 +197,7 @@ def test_what_is_stale_goes_and_what_is_foreign_stays(unix, files, device, deplo
     assert steps(told, "remove") == stale and steps(told, "copy") == ["linkpulse.deployed"]
     why = {step["path"]: step["why"] for step in told["steps"]}
     assert why["lib/linkpulse/gone.mpy"] == "of an earlier deploy"
-    assert why["lib/linkpulse/tags.py"] == "another form of lib/linkpulse/tags.mpy"
+    assert why["lib/linkpulse/report/tags.py"] == "another form of lib/linkpulse/report/tags.mpy"
     assert all((files / name).exists() for name in foreign)
     assert not any((files / name).exists() for name in stale)
 
@@ -205,26 +208,30 @@ def test_a_firmware_that_takes_no_mpy_gets_sources(files, micropython, device, d
             patch.setattr(mpy, "taken_by", lambda found: (False, False))
             code, told, error = deploy(unix, device())
             assert code == 0, error
-            assert "lib/linkpulse/rows.py" in steps(told, "copy") and "lib/umqtt/simple.py" in steps(told, "copy")
+            assert "lib/linkpulse/report/rows.py" in steps(told, "copy") and "lib/umqtt/simple.py" in steps(
+                told, "copy"
+            )
         code, told, error = deploy(unix, device())
         assert code == 0, error
-    assert "lib/linkpulse/rows.py" in steps(told, "remove") and "lib/linkpulse/rows.mpy" in steps(told, "copy")
+    assert "lib/linkpulse/report/rows.py" in steps(told, "remove") and "lib/linkpulse/report/rows.mpy" in steps(
+        told, "copy"
+    )
     assert "lib/umqtt/simple.py" in steps(told, "remove")
     assert not list(files.rglob("lib/**/*.py"))
 
 
 def test_a_rehearsal_changes_nothing(unix, files, device, deploy):
-    with remote.session(unix.terminal) as board:
+    with serial_board.session(unix.terminal) as board:
         board.write("main.py", b"with open('../ran', 'a') as f:\n    f.write('x')\n")
     before = tree(files)
     code, told, error = deploy(unix, device(), "--dry-run")
     assert (code, told["dry_run"]) == (0, True), error
-    assert "lib/linkpulse/agent.mpy" in steps(told, "copy") and "main.py" in steps(told, "keep")
+    assert "lib/linkpulse/agent/agent.mpy" in steps(told, "copy") and "main.py" in steps(told, "keep")
     assert "clock" not in told and "outcome" not in told
     ran = files.parent / "ran"
     assert wait_for(lambda: ran.exists() and ran.read_text() == "x")  # what is there was started again
     code, shown, error = deploy(unix, device(), "--dry-run", as_json=False)
-    assert code == 0 and "lib/linkpulse/agent.mpy" in shown and "not linkpulse's" in shown
+    assert code == 0 and "lib/linkpulse/agent/agent.mpy" in shown and "not linkpulse's" in shown
     assert tree(files) == before
     assert wait_for(lambda: ran.read_text() == "xx")
 
@@ -288,7 +295,7 @@ def test_without_waiting_nothing_is_sent(unix, device, deploy, service):
 
 def test_an_interrupted_copy_goes_on(unix, device, deploy, service, monkeypatch):
     written = []
-    write = remote.Remote.write
+    write = serial_board.Remote.write
 
     def stop(self, path, *rest):
         if len(written) == 10:
@@ -297,7 +304,7 @@ def test_an_interrupted_copy_goes_on(unix, device, deploy, service, monkeypatch)
         written.append(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(remote.Remote, "write", stop)
+        patch.setattr(serial_board.Remote, "write", stop)
         code, told, error = deploy(unix, device())
         assert code == 130
     code, again, error = deploy(unix, device())
@@ -309,7 +316,7 @@ def test_a_main_that_ends_at_its_start(unix, device, deploy, tmp_path, monkeypat
     (tmp_path / "main.py").write_text("raise ValueError('so soon')\n")
     (tmp_path / "boot.py").write_text("")
     monkeypatch.setattr(paths, "FIRMWARE", tmp_path)
-    monkeypatch.setattr(firstreport, "START", WAIT)
+    monkeypatch.setattr(first_report, "START", WAIT)
     code, told, error = deploy(unix, device(), "--no-wait")
     assert code == 1 and "main.py ended at its start" in error and "ValueError: so soon" in error
 
@@ -367,34 +374,34 @@ def test_another_umqtt_stays_and_a_broken_one_goes(unix, files, device, deploy, 
 
 def test_linkpulse_beside_main_hides_what_is_copied(unix, files, device, deploy):
     (files / "linkpulse").mkdir()
-    (files / "linkpulse/agent.py").write_text("")
+    (files / "linkpulse/agent/agent.py").write_text("")
     code, told, error = deploy(unix, device())
     assert code == 1 and "hides lib/linkpulse" in error
 
 
 def test_a_full_board(make_board, device, deploy):
     with machine(make_board, "plain") as board:
-        with remote.session(board.terminal) as talk:
+        with serial_board.session(board.terminal) as talk:
             talk.run("f = open('fat', 'wb')\nfor _ in range(990):\n    f.write(bytes(1024))\nf.close()", WAIT)
         code, told, error = deploy(board, device(HOST))
         assert code == 1 and "too full" in error and "bytes are needed" in error
-        with remote.session(board.terminal) as talk:
+        with serial_board.session(board.terminal) as talk:
             assert talk.files(".") == {"./fat": 990 * 1024}
 
 
 def test_a_wrong_clock_is_set(make_board, device, deploy, service):
     with machine(make_board, "agent") as board:
-        with remote.session(board.terminal) as talk:
+        with serial_board.session(board.terminal) as talk:
             talk.run("import machine\nmachine.RTC().datetime((2001, 1, 1, 0, 0, 0, 0, 0))")
         code, told, error = deploy(board, device(HOST))
         assert code == 0 and told["outcome"] == "accepted", error
 
 
 def test_which_board(device, deploy, monkeypatch):
-    monkeypatch.setattr(remote, "ports", lambda: ["/dev/ttyACM0", "/dev/ttyACM1"])
+    monkeypatch.setattr(serial_board, "ports", lambda: ["/dev/ttyACM0", "/dev/ttyACM1"])
     code, told, error = deploy(None, device())
     assert code == 1 and "several boards: /dev/ttyACM0, /dev/ttyACM1" in error
-    monkeypatch.setattr(remote, "ports", list)
+    monkeypatch.setattr(serial_board, "ports", list)
     code, told, error = deploy(None, device())
     assert code == 1 and "no board on USB" in error
 

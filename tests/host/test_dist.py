@@ -11,8 +11,10 @@ import zipfile
 
 import pytest
 
-from linkpulse_tools import cli, dist, dist_files, paths
-from linkpulse_tools.dist_files import Member
+from linkpulse_tools import cli, paths
+from linkpulse_tools.build.dist import command as dist
+from linkpulse_tools.build.dist import files as dist_files
+from linkpulse_tools.build.dist.files import Member
 from linkpulse_tools.errors import ToolError
 
 

@@ -4,7 +4,10 @@ import zipfile
 
 import pytest
 
-from linkpulse_tools import dist_mpy, interpreter, mpy, packages, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy, packages
+from linkpulse_tools.build.dist import mpy as dist_mpy
+from linkpulse_tools.device import interpreter
 from tests.host.mipsite import Site, make_index
 from tests.host.test_mip import PARTS, check, files_of, on_unix, program, tree
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from linkpulse_tools import cli, dist_python, paths
-from linkpulse_tools.dist_files import Unavailable
-from linkpulse_tools.schema import validate
+from linkpulse_tools import cli, paths
+from linkpulse_tools.build.dist import python as dist_python
+from linkpulse_tools.build.dist.files import Unavailable
+from linkpulse_tools.defender.schema import validate
 
 ON_DEVICE = "linkpulse_tools/on_device/"
 DEVICE = {"lib": (".py",), "firmware": (".py", ".json")}

@@ -18,16 +18,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from mpremote.transport_serial import SerialTransport
 from rich.console import Console
 
-from linkpulse_tools import __version__, cli, firmware, identity, paths, remote
-from linkpulse_tools import certs as make
-from linkpulse_tools.board import HOST, wait_for
-from linkpulse_tools.broker import EmbeddedBroker
+from linkpulse_tools import __version__, cli, paths
+from linkpulse_tools.build import firmware
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.device import identity, serial_board
+from linkpulse_tools.device.qemu_board import HOST, wait_for
 from linkpulse_tools.doctor import certificates, examination, inside, probes, running, show, way
 from linkpulse_tools.doctor import cli as doctor
 from linkpulse_tools.doctor.model import Check
 from linkpulse_tools.doctor.places import OnBoard, OnGateway
-from linkpulse_tools.responder import Responder
-from linkpulse_tools.service import Service
+from linkpulse_tools.mqtt.broker import EmbeddedBroker
+from linkpulse_tools.mqtt.responder import Responder
+from linkpulse_tools.pki import certs as make
 from tests.faults.timeserver import TimeServer, packet
 from tests.host.doctoring import MAIN, ORDER, Patient, lay_out
 from tests.host.relay import Relay
@@ -94,7 +96,7 @@ def on_qemu(tmp_path, capsys, certs, embedded_broker, service):
     def examine(machine, *options, before="", **settings):
         patient = Patient(tmp_path / "qemu", [machine.terminal], capsys, certs, embedded_broker, HOST)
         patient.settings(**settings)
-        with remote.session(machine.terminal) as board:
+        with serial_board.session(machine.terminal) as board:
             for path in patient.folder.iterdir():
                 board.put(path.name, path)
             board.run(before)
@@ -220,7 +222,7 @@ def test_ctrl_c_leaves_the_board_in_qemu_as_it_was(make_board, on_qemu, interrup
     with qemu(make_board) as machine:
         running = "with open('main.py', 'w') as f:\n    f.write('while True:\\n    print(\\'main runs\\')')\n"
         assert on_qemu(machine, before=running).code == 130
-        terminal = remote.transport(machine.terminal)
+        terminal = serial_board.transport(machine.terminal)
         assert terminal.read_until(1, b"main runs\r\n").endswith(b"main runs\r\n")
         terminal.close()
 
@@ -245,7 +247,11 @@ def test_no_micropython_for_a_gateway(gateway):
 
 @pytest.mark.parametrize(
     "removed,text",
-    [("umqtt", "^umqtt.simple not there"), ("linkpulse", "^linkpulse not there"), ("linkpulse/backoff.mpy", "backoff")],
+    [
+        ("umqtt", "^umqtt.simple not there"),
+        ("linkpulse", "^linkpulse not there"),
+        ("linkpulse/session/backoff.mpy", "backoff"),
+    ],
 )
 def test_code_that_is_missing(unix, removed, text):
     path = unix.folder / "lib" / removed
@@ -259,7 +265,7 @@ def test_code_that_is_missing_on_a_gateway(gateway, mpy_path, monkeypatch):
 
 
 def test_code_of_another_firmware(unix):
-    path = unix.folder / "lib/linkpulse/agent.mpy"
+    path = unix.folder / "lib/linkpulse/agent/agent.mpy"
     code = path.read_bytes()
     path.write_bytes(code[:1] + bytes([code[1] - 1]) + code[2:])
     unix.doctor().only("linkpulse", "made for another firmware", "linkpulse deploy")
@@ -472,11 +478,11 @@ def test_a_clock_that_is_not_set(machine, on_qemu):
 
 
 def test_a_clock_that_is_wrong(machine, on_qemu):
-    with remote.session(machine.terminal) as board:
+    with serial_board.session(machine.terminal) as board:
         ahead = time.gmtime(time.time() + 7200)
-        board.run(remote.CLOCK % (*ahead[:3], ahead[6], *ahead[3:6]))
+        board.run(serial_board.CLOCK % (*ahead[:3], ahead[6], *ahead[3:6]))
     found = on_qemu(machine)
-    with remote.session(machine.terminal) as board:
+    with serial_board.session(machine.terminal) as board:
         board.set_clock()
     assert found.code == 0, found
     found.says("clock", "warning", "1:59:5.|2:00:0. ahead of this machine's", "UTC")
@@ -501,10 +507,10 @@ def test_ethernet_as_the_settings_say(machine, on_qemu):
 
 
 def test_no_network(machine, on_qemu):
-    with remote.session(machine.terminal) as board:
+    with serial_board.session(machine.terminal) as board:
         board.write("boot.py", b"import network\nnetwork.LAN().active(False)\n")
     found = on_qemu(machine)
-    with remote.session(machine.terminal) as board:
+    with serial_board.session(machine.terminal) as board:
         board.remove("boot.py")
         board.run("import network\nnetwork.LAN().active(True)")
     found.only("network", r"no network is up \(LAN\), and the settings name none", "wifi_ssid")
@@ -556,7 +562,7 @@ def test_a_name_that_is_resolved(unix):
 def test_a_board_that_goes_away(make_board, on_qemu):
     """A reset ends this machine, as a cable that is pulled would."""
     with qemu(make_board) as machine:
-        with remote.session(machine.terminal) as board:
+        with serial_board.session(machine.terminal) as board:
             board.write("umqtt/simple.py", b"import machine\nmachine.reset()\n")
         found = on_qemu(machine)
     found.says("linkpulse", "failed", "does not answer any more", "unplugged")
@@ -571,7 +577,7 @@ def test_wrong_usage(gateway, capsys):
 
 
 def test_no_board(capsys, monkeypatch):
-    monkeypatch.setattr(remote, "ports", list)
+    monkeypatch.setattr(serial_board, "ports", list)
     with pytest.raises(SystemExit) as end:
         cli.main(["doctor", "--json"])
     said = capsys.readouterr()

@@ -8,10 +8,10 @@ import zlib
 
 import pytest
 
-from linkpulse_tools import certs as make
-from linkpulse_tools.broker import EmbeddedBroker, MosquittoBroker, find_mosquitto
-from linkpulse_tools.responder import Responder
-from linkpulse_tools.service import Service
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.mqtt.broker import EmbeddedBroker, MosquittoBroker, find_mosquitto
+from linkpulse_tools.mqtt.responder import Responder
+from linkpulse_tools.pki import certs as make
 from tests.faults.packets import CONNECT, PUBLISH
 from tests.host.doctoring import Patient, lay_out, scripted
 from tests.host.relay import Relay

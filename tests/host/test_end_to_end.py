@@ -5,11 +5,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from linkpulse_tools import broker, device, paths
-from linkpulse_tools import certs as make
-from linkpulse_tools.certs import Bundle
-from linkpulse_tools.responder import Responder
-from linkpulse_tools.service import Service
+from linkpulse_tools import paths
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.device import process
+from linkpulse_tools.mqtt import broker
+from linkpulse_tools.mqtt.responder import Responder
+from linkpulse_tools.pki import certs as make
+from linkpulse_tools.pki.certs import Bundle
 
 THING = "thing-1"
 WAIT = 20.0
@@ -34,10 +36,10 @@ def agent(runtime, mpy_path, vendor, tmp_path):
             "cert": str(pair.der),
             "key": str(pair.key_der),
         }
-        path = device.write_settings(tmp_path / "settings.json", {**values, **settings})
+        path = process.write_settings(tmp_path / "settings.json", {**values, **settings})
         events = queue.Queue()
         command = runtime.command(paths.FIRMWARE / "main.py", str(path), heap="128K")
-        running.append(device.Device(command, device.environment(runtime), tmp_path / "device.log", events))
+        running.append(process.Device(command, process.environment(runtime), tmp_path / "device.log", events))
         return events
 
     yield start

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from linkpulse_tools import mpy, paths
-from linkpulse_tools.board import HOST
-from linkpulse_tools.responder import Responder
-from linkpulse_tools.service import Service
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.device.qemu_board import HOST
+from linkpulse_tools.mqtt.responder import Responder
 
 WAIT = 30.0
 # umqtt 1.3.4 knows no SSLContext: its socket is wrapped here, as an application would.
@@ -61,22 +62,16 @@ class Machine:
         sys.exit()
 
 
-class Clock:
-    gmtime = time.gmtime
-
-    def time(self):
-        return time.time() + {asleep}
-
-
 class Platform:
     platform = "a board"
 
 
 sys.modules["machine"] = Machine()
-from linkpulse import clock, collect
-clock.time = Clock()
+from linkpulse import collect
+import linkpulse.port.clock as clock
+clock.wall_clock = lambda: int(time.time()) + {asleep}
 collect.sys = Platform()
-from linkpulse.collect.sockets import install
+from linkpulse.collect.counted import install
 install()
 exec(open({script!r}).read())
 """

@@ -7,9 +7,9 @@ import shutil
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from linkpulse_tools import folder
-from linkpulse_tools.certs import make_authority, make_client, save
+from linkpulse_tools.deploy import folder
 from linkpulse_tools.errors import ToolError
+from linkpulse_tools.pki.certs import make_authority, make_client, save
 
 DAY = datetime.timedelta(days=1)
 

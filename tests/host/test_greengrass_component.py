@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from linkpulse_tools import __version__, dist_greengrass, dist_linux
+from linkpulse_tools import __version__
+from linkpulse_tools.build.dist import greengrass as dist_greengrass
+from linkpulse_tools.build.dist import linux as dist_linux
 from tests.host import gateway
 
 # RECIPE_REFERENCE.md of aws-greengrass-component-common and README_CONFIG_SCHEMA.md of aws-greengrass-nucleus.

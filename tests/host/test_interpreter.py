@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from linkpulse_tools import interpreter, mpy, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy
+from linkpulse_tools.device import interpreter
 from linkpulse_tools.errors import ToolError
 
 

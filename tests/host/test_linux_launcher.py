@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from linkpulse_tools import dist_linux, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build.dist import linux as dist_linux
 
 SHELLS = {"sh": ["sh"], "busybox": ["busybox", "ash"]}
 # An interpreter of this name and version, as far as the launcher's check can tell.

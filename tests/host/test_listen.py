@@ -11,9 +11,11 @@ import sys
 import cbor2
 import pytest
 
-from linkpulse_tools import broker, device, paths
+from linkpulse_tools import paths
+from linkpulse_tools.device import process
+from linkpulse_tools.mqtt import broker
+from linkpulse_tools.pki.store import Store
 from linkpulse_tools.provision import local
-from linkpulse_tools.provision.store import Store
 from tests.host.provisioning import Devices, ProvisionedMosquitto
 from tests.host.reports import full
 from tests.host.test_provision import handshake
@@ -69,7 +71,7 @@ def agent(runtime, vendor, tmp_path):
     def start(folder):
         events = queue.Queue()
         command = runtime.command(paths.FIRMWARE / "main.py", str(folder / "settings.json"), heap="128K")
-        running.append(device.Device(command, device.environment(runtime), tmp_path / "device.log", events))
+        running.append(process.Device(command, process.environment(runtime), tmp_path / "device.log", events))
         return events
 
     yield start

@@ -13,8 +13,8 @@ import cbor2
 import psutil
 import pytest
 
-from linkpulse_tools.board import HOST, wait_for
-from linkpulse_tools.schema import validate
+from linkpulse_tools.defender.schema import validate
+from linkpulse_tools.device.qemu_board import HOST, wait_for
 
 SOCKET, INTERFACE = 40, 48
 LISTEN, ESTABLISHED = 1, 4
@@ -52,7 +52,7 @@ def bounce(s, block, times):  # every byte there and back
         s.readinto(buf)
 def report(connections):
     from linkpulse.collect import choose
-    from linkpulse.reporter import Reporter
+    from linkpulse.report import Reporter
     from linkpulse.settings import Settings
     collector = choose(Settings({"thing": "t"}, online=False))
     return bytes(Reporter(collector, "t", lambda: 1, "cbor", "long", None, connections).report())

@@ -6,10 +6,11 @@ import shutil
 
 import pytest
 
-from linkpulse_tools import packages, paths, slices
+from linkpulse_tools import paths
+from linkpulse_tools.build import packages, slices
 
 # The options of the manifests and the collectors of slices.py that they stand for.
-OPTIONS = {"lwip": "lwip", "counting": "sockets", "radio": "cyw43", "linux": "linux"}
+OPTIONS = {"lwip": "lwip", "counting": "counted", "radio": "cyw43", "linux": "linux"}
 AGENT = paths.ROOT / "boards" / "common" / "agent.py"
 ROOT = paths.ROOT / "manifest.py"
 
@@ -58,9 +59,9 @@ def test_agent_manifest_has_the_modules_of_its_slice(read, on):
 
 
 def test_root_manifest_is_for_boards_unless_told_otherwise(read):
-    assert modules(read(f"include({str(ROOT)!r})")) == slices.agent("lwip", "sockets", "cyw43")
+    assert modules(read(f"include({str(ROOT)!r})")) == slices.agent("lwip", "counted", "cyw43")
     everything = read(f"include({str(ROOT)!r}, linux=True)")
-    assert modules(everything) == slices.agent(*slices.COLLECTORS)
+    assert modules(everything) == slices.agent(*slices.collectors())
     only = "lwip=False, counting=False, radio=False, linux=True"
     assert modules(read(f"include({str(ROOT)!r}, {only})")) == slices.agent("linux")
 
@@ -72,7 +73,7 @@ def test_it_is_required_by_name(read, tmp_path):
     shutil.copy(ROOT, folder)
     library = f"add_library('linkpulse', {str(folder)!r})\n"
     found = read(library + "require('linkpulse', radio=False)")
-    assert modules(found) == slices.agent("lwip", "sockets")
+    assert modules(found) == slices.agent("lwip", "counted")
     assert all(file.full_path.startswith(str(folder)) for file in found.files() if "umqtt" not in file.target_path)
     # So an index of packages is made, which wants metadata before anything else.
     compiled = read(f"metadata(version='1')\n{library}require('linkpulse', library='linkpulse')", freeze=False)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from linkpulse_tools import firmware, packages, paths
-from linkpulse_tools.schema import validate
+from linkpulse_tools import paths
+from linkpulse_tools.build import firmware, packages
+from linkpulse_tools.defender.schema import validate
 from tests.host.mipsite import INDEX, Site, make_index
 from tests.host.relay import Relay
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from linkpulse_tools import dist_openwrt
+from linkpulse_tools.build.dist import openwrt as dist_openwrt
 from tests.host import gateway
 
 RULES = """

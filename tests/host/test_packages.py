@@ -3,11 +3,13 @@
 import ast
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from linkpulse_tools import packages, paths, slices
+from linkpulse_tools import paths
+from linkpulse_tools.build import packages, slices
 from linkpulse_tools.errors import ToolError
 
 MEND = "run `make packages` and commit what it writes"
@@ -19,6 +21,8 @@ def test_package_files_are_up_to_date():
 
 def test_whole_package_has_every_module():
     everything = sorted(path.relative_to(paths.LIB).as_posix() for path in paths.LIB.rglob("*.py"))
+    for other in slices.OTHER_RUNTIMES:
+        everything.remove(f"linkpulse/{other}")
     assert packages.all_of()["package.json"].modules == everything, f"slices.py knows other modules than lib/; {MEND}"
 
 
@@ -29,7 +33,7 @@ def test_addresses_are_relative_and_files_of_the_checkout(name):
     for target, address in package["urls"]:
         assert address == f"lib/{target}"
         assert (paths.ROOT / address).is_file()
-    needs_mqtt = "linkpulse/session.py" in dict(package["urls"])
+    needs_mqtt = "linkpulse/session/session.py" in dict(package["urls"])
     assert package.get("deps", []) == [["umqtt.simple", "latest"]] * needs_mqtt
 
 
@@ -70,8 +74,8 @@ def loads(file):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+            base = ".".join([*Path(file).parts[: -node.level], node.module or ""] if node.level else [node.module])
+            names.update({base.rstrip("."), *(f"{base.rstrip('.')}.{alias.name}" for alias in node.names)})
     parents = {name.rpartition(".")[0] for name in names}
     return {module(name) for name in names | parents if name} - {None}
 
@@ -86,24 +90,35 @@ def reached(roots, left_out):
     return found
 
 
+def of(platform):
+    """The modules of one platform's collector."""
+    return set(slices.agent(platform)) - set(slices.agent())
+
+
 def left_out(platforms):
     """What only other platforms have."""
-    wanted = {name for platform in platforms for name in slices.COLLECTORS[platform]}
-    others = {name for names in slices.COLLECTORS.values() for name in names} - wanted
-    only = {name for platform, names in slices.ONLY_ON.items() if platform not in platforms for name in names}
-    return {f"linkpulse/collect/{name}.py" for name in others} | {f"linkpulse/{name}.py" for name in only}
+    return {module for platform in slices.collectors() if platform not in platforms for module in of(platform)}
 
 
 def named(platforms):
-    return [f"linkpulse/collect/{platform}.py" for platform in platforms]
+    return [
+        module
+        for platform in platforms
+        for module in of(platform)
+        if module.endswith((f"{platform}.py", f"{platform}/__init__.py"))
+    ]
 
 
-BOARDS = ["lwip", "sockets", "cyw43"]
-AGENT = ["linkpulse/__init__.py", "linkpulse/agent.py", "linkpulse/settings.py"]
+BOARDS = ["lwip", "counted", "cyw43"]
+RUNTIME = "linkpulse/port/micropython.py"  # loaded by the runtime's name
+AGENT = ["linkpulse/__init__.py", "linkpulse/agent/agent.py", "linkpulse/settings.py", RUNTIME]
 ROOTS = {
-    "package.json": (list(slices.COLLECTORS), AGENT),
+    "package.json": (slices.collectors(), AGENT),
     "package-linux.json": (["linux"], AGENT),
-    "package-reporter.json": (BOARDS, ["linkpulse/__init__.py", "linkpulse/reporter.py", "linkpulse/state.py"]),
+    "package-reporter.json": (
+        BOARDS,
+        ["linkpulse/__init__.py", "linkpulse/report/__init__.py", "linkpulse/report/report_ids.py", RUNTIME],
+    ),
     "package-microcbor.json": ([], ["microcbor.py"]),
 }
 

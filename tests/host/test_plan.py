@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from linkpulse_tools import __version__, contents, mpy, plan
+from linkpulse_tools import __version__
+from linkpulse_tools.build import mpy
+from linkpulse_tools.deploy import contents, plan
+from linkpulse_tools.device.identity import Identity
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.identity import Identity
 
 MPY_6_3 = 6 | 3 << 8
 PICO_W = Identity(
@@ -90,16 +92,16 @@ def test_space_is_reckoned_in_blocks():
 
 
 def test_what_is_removed_makes_room_first():
-    board = found(["lib/linkpulse/tags.py", "lib/linkpulse/rows.py"])
-    wanted = {"lib/linkpulse/tags.mpy": bytes(4096)}
+    board = found(["lib/linkpulse/report/tags.py", "lib/linkpulse/report/rows.py"])
+    wanted = {"lib/linkpulse/report/tags.mpy": bytes(4096)}
     todo = plan.make(wanted, board)
     assert [step.action for step in todo.steps] == ["remove", "remove", "copy", "copy"]
     plan.check_space(todo, board, 0, 4096)
 
 
 def test_a_new_file_is_whole_before_the_old_one_goes():
-    board = found(["lib/linkpulse/tags.mpy", plan.RECORD])
-    todo = plan.make({"lib/linkpulse/tags.mpy": bytes(4096)}, board)
+    board = found(["lib/linkpulse/report/tags.mpy", plan.RECORD])
+    todo = plan.make({"lib/linkpulse/report/tags.mpy": bytes(4096)}, board)
     with pytest.raises(ToolError, match="too full"):
         plan.check_space(todo, board, 4096, 4096)
     plan.check_space(todo, board, 8192, 4096)

@@ -16,11 +16,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from linkpulse_tools import broker, files, paths
-from linkpulse_tools import certs as make
-from linkpulse_tools.provision import keys, local
-from linkpulse_tools.responder import Responder
-from linkpulse_tools.service import Service
+from linkpulse_tools import files, paths
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.mqtt import broker
+from linkpulse_tools.mqtt.responder import Responder
+from linkpulse_tools.pki import certs as make
+from linkpulse_tools.pki import keys
+from linkpulse_tools.provision import local
 from tests.host.provisioning import Devices, ProvisionedMosquitto
 from tests.host.reports import full
 

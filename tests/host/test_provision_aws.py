@@ -10,8 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from moto import mock_aws
 
-from linkpulse_tools import certs, files, paths
-from linkpulse_tools.provision import account, keys, model, policy
+from linkpulse_tools import files, paths
+from linkpulse_tools.pki import certs, keys
+from linkpulse_tools.provision import account, model, policy
 from tests.host import aws
 from tests.host.provisioning import Devices
 

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from linkpulse_tools import identity, remote
+from linkpulse_tools.device import identity, serial_board
 from linkpulse_tools.errors import ToolError
 from tests.host.relay import Relay
 
@@ -32,7 +32,7 @@ def board(request):
     if request.param == "qemu":
         yield request.getfixturevalue("qemu")
     else:
-        with remote.session(request.getfixturevalue("unix").terminal) as board:
+        with serial_board.session(request.getfixturevalue("unix").terminal) as board:
             yield board
 
 
@@ -75,7 +75,7 @@ def test_a_file_is_whole_or_not_there(board):
 
 
 def test_the_boards_own_errors(board):
-    with pytest.raises(remote.BoardError) as caught:
+    with pytest.raises(serial_board.BoardError) as caught:
         board.run("{}['absent']")
     assert (caught.value.kind, caught.value.text) == ("KeyError", "absent")
     assert board.value("[1, None, 'x']") == [1, None, "x"]
@@ -97,9 +97,9 @@ def test_a_soft_reset_runs_boot_and_leave_runs_main(board):
 
 def test_a_running_program_is_interrupted(unix, tmp_path):
     (tmp_path / "main.py").write_text("import time\nwhile True:\n    time.sleep(1)\n")
-    with remote.session(unix.terminal) as board:
+    with serial_board.session(unix.terminal) as board:
         board.leave()
-    with remote.session(unix.terminal) as board:
+    with serial_board.session(unix.terminal) as board:
         assert board.value("1 + 1") == 2
 
 
@@ -139,17 +139,17 @@ def test_the_clock_is_the_hosts(qemu):
 
 
 def test_a_port_that_is_not_there(tmp_path):
-    with pytest.raises(ToolError, match="cannot open .*/absent"), remote.session(str(tmp_path / "absent")):
+    with pytest.raises(ToolError, match="cannot open .*/absent"), serial_board.session(str(tmp_path / "absent")):
         pass
 
 
 def test_something_else_at_the_port(monkeypatch, capsys):
-    monkeypatch.setattr(remote, "TRIES", 1)
-    monkeypatch.setattr(remote.SerialTransport, "read_until", lambda self, *_, **__: b"login:")
+    monkeypatch.setattr(serial_board, "TRIES", 1)
+    monkeypatch.setattr(serial_board.SerialTransport, "read_until", lambda self, *_, **__: b"login:")
     outer, inner = os.openpty()
     try:
         no_answer = pytest.raises(ToolError, match="does not answer as MicroPython does")
-        with no_answer, remote.session(os.ttyname(inner)):
+        with no_answer, serial_board.session(os.ttyname(inner)):
             pass
     finally:
         os.close(outer)
@@ -166,21 +166,21 @@ def test_something_else_at_the_port(monkeypatch, capsys):
     ],
 )
 def test_the_port(monkeypatch, found, port, expected):
-    monkeypatch.setattr(remote, "ports", lambda: found)
-    assert remote.find(port) == expected
+    monkeypatch.setattr(serial_board, "ports", lambda: found)
+    assert serial_board.find(port) == expected
 
 
 def test_ports_on_usb_only(monkeypatch):
     port = types.SimpleNamespace
     listed = [port(device="/dev/ttyS0", vid=None, pid=None), port(device="/dev/ttyACM0", vid=0x2E8A, pid=5)]
-    monkeypatch.setattr(remote.list_ports, "comports", lambda: listed)
-    assert remote.ports() == ["/dev/ttyACM0"]
+    monkeypatch.setattr(serial_board.list_ports, "comports", lambda: listed)
+    assert serial_board.ports() == ["/dev/ttyACM0"]
 
 
 def test_no_board_and_several_boards(monkeypatch):
-    monkeypatch.setattr(remote, "ports", list)
+    monkeypatch.setattr(serial_board, "ports", list)
     with pytest.raises(ToolError, match="no board on USB"):
-        remote.find()
-    monkeypatch.setattr(remote, "ports", lambda: ["/dev/ttyACM0", "/dev/ttyACM1"])
+        serial_board.find()
+    monkeypatch.setattr(serial_board, "ports", lambda: ["/dev/ttyACM0", "/dev/ttyACM1"])
     with pytest.raises(ToolError, match="several boards: /dev/ttyACM0, /dev/ttyACM1"):
-        remote.find()
+        serial_board.find()

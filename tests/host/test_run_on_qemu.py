@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from linkpulse_tools import firmware, paths
-from linkpulse_tools.board import HOST
+from linkpulse_tools import paths
+from linkpulse_tools.build import firmware
+from linkpulse_tools.device.qemu_board import HOST
 from tests.bench import qemu as bench
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkpulse_tools.schema import LONG, SHORT, validate
+from linkpulse_tools.defender.schema import LONG, SHORT, validate
 from tests.host.reports import full, shorten
 
 CONNECTIONS = "metrics.tcp_connections.established_connections"

@@ -5,7 +5,7 @@ import json
 import cbor2
 import pytest
 
-from linkpulse_tools.service import Service
+from linkpulse_tools.defender.service import Service
 from tests.host.reports import full
 
 CBOR = "$aws/things/thing-1/defender/metrics/cbor"

@@ -5,7 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from linkpulse_tools import paths, settings
+from linkpulse_tools import paths
+from linkpulse_tools.commands import settings
 from linkpulse_tools.errors import ToolError
 
 EXAMPLE = paths.FIRMWARE / "settings.example.json"

@@ -5,8 +5,9 @@ import json
 import pytest
 from rich.console import Console
 
-from linkpulse_tools import cli, paths, size
-from linkpulse_tools.size import KB, Size
+from linkpulse_tools import cli, paths
+from linkpulse_tools.build import size
+from linkpulse_tools.build.size import KB, Size
 
 
 def test_every_module_is_weighed_and_native_ones_twice(tmp_path):
@@ -25,12 +26,18 @@ def test_every_module_is_weighed_and_native_ones_twice(tmp_path):
     [
         ([Size("a.py", 3 * KB, 9 * KB)], []),
         ([Size("a.py", 3 * KB + 1, None)], ["a.py: 3073 B, at most 3072"]),
-        ([Size(f"report{'er' * n}.py", 3 * KB, None) for n in range(2)], []),
-        ([Size("report.py", 3 * KB, None)] * 6, ["reports alone, in CBOR: 18432 B, at most 15360"]),
-        ([Size(f"{n}.py", 3 * KB, None) for n in range(13)], ["agent of a board, without its collector: 39936 B"]),
-        ([Size(f"{n}.py", 3 * KB, None) for n in ("board", "light")], ["network, LED, watchdog"]),
-        ([Size("collect/linux.py", 3 * KB, None)] * 22, []),
-        ([Size("collect/linux.py", 3 * KB, None)] * 23, ["all, which no device loads: 70656 B, at most 67584"]),
+        ([Size(f"linkpulse/report/{n}.py", 3 * KB, None) for n in "ab"], []),
+        ([Size("linkpulse/sample/a.py", 3 * KB, None)] * 7, ["reports alone, in CBOR: 21504 B, at most 18432"]),
+        (
+            [Size(f"linkpulse/agent/{n}.py", 3 * KB, None) for n in range(13)],
+            ["agent of a board, without its collector: 39936 B"],
+        ),
+        ([Size(f"linkpulse/board/{n}.py", 3 * KB, None) for n in ("board", "led")], ["network, LED, watchdog"]),
+        ([Size("linkpulse/collect/linux/__init__.py", 3 * KB, None)] * 22, []),
+        (
+            [Size("linkpulse/collect/linux/__init__.py", 3 * KB, None)] * 23,
+            ["all, which no device loads: 70656 B, at most 67584"],
+        ),
     ],
 )
 def test_what_is_above_a_budget_is_named(sizes, over):

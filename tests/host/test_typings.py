@@ -8,12 +8,11 @@ import sys
 
 import pytest
 
+from linkpulse.agent.status import Status
 from linkpulse.settings import _KEYS
-from linkpulse.status import Status
 from linkpulse_tools import paths
 
 TYPINGS = paths.ROOT / "typings"
-CPYTHON = paths.ROOT / "tests" / "core" / "cpython"
 MICROPYTHON = paths.ROOT / "tests" / "typings"  # of its own modules, what examples/ and firmware/ take
 # CPython under the names by which umqtt.simple 1.3.4 asks for its modules, and the C module that a board may have.
 STUBTEST = """
@@ -40,7 +39,7 @@ def test_stubs_are_those_of_the_package(vendor, tmp_path):
     # Modules without a stub are nobody's to import: an editor says so.
     allowed = tmp_path / "internal.txt"
     allowed.write_text("".join(f"{re.escape(name)}\n" for name in modules(paths.LIB, ".py") - modules(TYPINGS, ".pyi")))
-    path = os.pathsep.join(map(str, (paths.LIB, CPYTHON, vendor)))
+    path = os.pathsep.join(map(str, (paths.LIB, vendor)))
     command = ["-c", STUBTEST, "--allowlist", allowed, "linkpulse", "microcbor"]
     done = run(command, TYPINGS, PYTHONPATH=path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -66,7 +65,7 @@ def test_examples_and_firmware_use_what_the_stubs_have():
         ("load('settings.json').hots", '"Settings" has no attribute "hots"'),
         ("linkpulse.Reporter(object(), 'x', linkpulse.Ids().next)", 'has incompatible type "object"'),
         ("microcbor.Writer().text('no bytes')", 'has incompatible type "str"'),
-        ("import linkpulse.rows", "stub"),
+        ("import linkpulse.report.rows", "stub"),
     ],
 )
 def test_mistakes_are_found(tmp_path, mistake, said):
@@ -90,6 +89,6 @@ def test_every_setting_has_its_type():
 
 
 def test_every_value_of_the_status_has_its_type():
-    source = (paths.LIB / "linkpulse" / "agent.py").read_text()
+    source = (paths.LIB / "linkpulse" / "agent" / "agent.py").read_text()
     added = re.findall(r's\["(\w+)"\] =', source[source.index("def status(") : source.index("return s\n")])
-    assert attributes("status.pyi", "Values") == {*Status(None, ()).values, *added}
+    assert attributes("agent/status.pyi", "Values") == {*Status(None, ()).values, *added}

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from linkpulse_tools import umqtt
+from linkpulse_tools.build import umqtt
 from linkpulse_tools.errors import ToolError
 
 

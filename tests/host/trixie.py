@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from linkpulse_tools import firmware, paths
+from linkpulse_tools import paths
+from linkpulse_tools.build import firmware
 
 PACKAGES = (
     "acl",

@@ -13,9 +13,13 @@ from pathlib import Path
 
 from rich.table import Table
 
-from linkpulse_tools import broker, certs, device, interpreter, paths, umqtt
-from linkpulse_tools.responder import Responder
-from linkpulse_tools.service import Service
+from linkpulse_tools import paths
+from linkpulse_tools.build import umqtt
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.device import interpreter, process
+from linkpulse_tools.mqtt import broker
+from linkpulse_tools.mqtt.responder import Responder
+from linkpulse_tools.pki import certs
 
 INTERVAL, TIMEOUT = 5, 4
 HEAP = "192K"
@@ -93,7 +97,7 @@ def soak(minutes: float, seed: int, tell=print) -> Soak:
     found = Soak(seed, minutes)
     runtime = interpreter.find()
     umqtt.ensure(paths.VENDOR)
-    env = device.environment(runtime)
+    env = process.environment(runtime)
     events: queue.Queue = queue.Queue()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -102,9 +106,9 @@ def soak(minutes: float, seed: int, tell=print) -> Soak:
         service = Service(0.0, lambda outcome: None)
         stack.enter_context(Responder(where.host, where.port, bundle, service))
         found.proxy = stack.enter_context(Proxy(where.port, seed))
-        path = device.write_settings(folder / "settings.json", settings(bundle, found.proxy.port, folder))
+        path = process.write_settings(folder / "settings.json", settings(bundle, found.proxy.port, folder))
         command = runtime.command(paths.FIRMWARE / "main.py", str(path), heap=HEAP)
-        running = stack.enter_context(device.Device(command, env, folder / "device.log", events))
+        running = stack.enter_context(process.Device(command, env, folder / "device.log", events))
         watch(found, running, events, tell)
     return found
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from linkpulse_tools import interpreter, mpy, paths, umqtt
+from linkpulse_tools import paths
+from linkpulse_tools.build import mpy, umqtt
+from linkpulse_tools.device import interpreter
 
 HERE = Path(__file__).resolve().parent
 FAULTS = HERE.parent / "faults" / "device"

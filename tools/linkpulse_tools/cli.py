@@ -10,19 +10,21 @@ import sys
 import click
 from rich.console import Console
 
-from linkpulse_tools import __version__, firmware, once, paths, size
+from linkpulse_tools import __version__, paths
+from linkpulse_tools.build import firmware, size
+from linkpulse_tools.commands import report
+from linkpulse_tools.commands.run import Options, run
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.run import Options, run
 
 # Commands of their own modules, each a click command named `command`, loaded when they are asked for.
 MODULES: dict[str, str] = {
-    "deploy": "deploy",
+    "deploy": "deploy.command",
     "doctor": "doctor.cli",
-    "listen": "listen",
-    "dist": "dist",
-    "packages": "packages",
+    "listen": "commands.listen",
+    "dist": "build.dist.command",
+    "packages": "build.packages",
     "provision": "provision.cli",
-    "settings": "settings",
+    "settings": "commands.settings",
 }
 THING = re.compile(r"[a-zA-Z0-9:_-]{1,64}")
 
@@ -89,7 +91,7 @@ def run_command(**options) -> None:
 @_common("json", "long")
 def report_command(micropython, **settings) -> None:
     """Print one report of this machine to standard output, and nothing else."""
-    sys.stdout.buffer.write(once.report(settings, micropython))
+    sys.stdout.buffer.write(report.report(settings, micropython))
 
 
 @commands.command("firmware")

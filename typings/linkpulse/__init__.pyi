@@ -1,8 +1,8 @@
-from linkpulse.agent import Agent as Agent
-from linkpulse.reporter import Reporter as Reporter
-from linkpulse.session import Session as Session
+from linkpulse.agent.agent import Agent as Agent
+from linkpulse.report import Reporter as Reporter
+from linkpulse.report.report_ids import Ids as Ids
+from linkpulse.session.session import Session as Session
 from linkpulse.settings import Settings as Settings
-from linkpulse.state import Ids as Ids
 
 __version__: str
 

@@ -1,6 +1,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+MIN_INTERVAL: int
+
 class Settings:
     thing: str
     host: str

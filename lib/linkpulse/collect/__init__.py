@@ -10,7 +10,7 @@ def choose(settings):
     sockets, with the radio's counters where it has such.
     """
     try:
-        from linkpulse.collect.lwip import Collector
+        from .lwip import Collector
 
         return Collector(settings.loopback, settings.include, settings.exclude)
     except ImportError:
@@ -18,22 +18,22 @@ def choose(settings):
     if sys.platform != "linux":
         return _counting(settings)
     # Also where `proc` cannot be read: other sockets than those asked for would be a lie.
-    from linkpulse.collect.linux import Collector
+    from .linux import Collector
 
     return Collector(settings.proc, settings.loopback, settings.include, settings.exclude)
 
 
 def _counting(settings):
-    from linkpulse.collect.sockets import Collector
+    from .counted import Collector
 
     collector = Collector(settings.loopback)
     try:
-        import network
+        from ..port import network
 
         network.WLAN.ioctl  # asked of the class: on an ESP32 an instance would start the radio
         wlan = network.WLAN(network.STA_IF)
     except (ImportError, AttributeError):
         return collector
-    from linkpulse.collect.cyw43 import Collector
+    from .cyw43 import Collector
 
     return Collector(collector, wlan)

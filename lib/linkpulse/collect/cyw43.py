@@ -5,7 +5,7 @@ wl_cnt_ver_10_t and of its versions 30 and up, a list of type, length, value. No
 """
 
 from array import array
-from micropython import const
+from ..port import const
 
 _GET_VAR = const(0x20C)
 _SIZE = const(900)
@@ -18,7 +18,7 @@ _QUESTION = b"counters\0"
 _NAME = b"wlan"
 
 
-class Counters:
+class Radio:
     """`read(values)` fills bytes and packets in and out, as sample.Counters.put wants them; False with a `reason`.
 
     The radio's counters have 32 bits and begin again when it is reloaded.
@@ -91,7 +91,7 @@ class Collector:
 
     def __init__(self, sockets, wlan):
         self._sockets = sockets
-        self._radio = Counters(wlan)
+        self._radio = Radio(wlan)
         self._values = array("i", (0,) * 8)
         self._answers = self._radio.read(self._values)
         self.width = 32 if self._answers else sockets.width

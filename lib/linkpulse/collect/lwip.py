@@ -4,10 +4,10 @@ Complete: whatever opened a socket, and DHCP's UDP port 68. Counters began with 
 """
 
 from array import array
+from .interface_filter import InterfaceFilter, is_loopback
+from ..port import const
+from ..sample.names import NO_INTERFACE
 from lwipstat import interfaces, tcp, udp  # by name: a folder of that name is no such module
-from linkpulse.collect.wanted import Wanted, is_loopback
-from linkpulse.names import NO_INTERFACE
-from micropython import const
 
 _SOCKET = const(40)
 _INTERFACE = const(48)
@@ -25,7 +25,7 @@ class Collector:
     source = "complete, from lwIP's tables and interfaces (lwipstat)"
 
     def __init__(self, loopback=False, include=(), exclude=(), rows=16):
-        self._wanted = Wanted(loopback, include, exclude)
+        self._wanted = InterfaceFilter(loopback, include, exclude)
         self._rows = bytearray(_SOCKET * rows)
         self._interfaces = bytearray(_INTERFACE * 4)
         self._count = 0

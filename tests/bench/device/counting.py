@@ -3,11 +3,11 @@
 import gc
 import sys
 import time
-from linkpulse.collect import sockets
 from linkpulse.collect import counted
+from linkpulse.collect.counted import socket_proxy
 import socket as plain
 
-sockets.install()
+counted.install()
 ADDRESS = plain.getaddrinfo("127.0.0.1", int(sys.argv[1]))[0][-1]
 TIMES = 2000
 
@@ -47,5 +47,5 @@ for name, of in (
     ("send of 64 bytes", lambda s: timed(s.send, b"x" * 64)),
     ("send of 1,400 bytes", lambda s: timed(s.send, b"x" * 1400)),
 ):
-    print("%s|%.2f|%.2f" % (name, best(plain.socket, of), best(counted.Socket, of)))
-print("heap of a connected socket|%d|%d" % (size(plain.socket), size(counted.Socket)))
+    print("%s|%.2f|%.2f" % (name, best(plain.socket, of), best(socket_proxy.SocketProxy, of)))
+print("heap of a connected socket|%d|%d" % (size(plain.socket), size(socket_proxy.SocketProxy)))

@@ -13,7 +13,7 @@ def used():
 
 def load():
     global Agent, Settings
-    from linkpulse.agent import Agent
+    from linkpulse.agent.agent import Agent
     from linkpulse.settings import Settings
 
     return used()

@@ -12,16 +12,17 @@ import sys
 import baseline
 
 from linkpulse.collect.linux import Collector
-from linkpulse.report import Report
-from linkpulse.reporter import Reporter
-from linkpulse.sample import Counters, SocketTable
+from linkpulse.report.writer import ReportWriter
+from linkpulse.report import Reporter
+from linkpulse.sample.counters import Counters
+from linkpulse.sample.sockets import SocketTable
 
 collector = Collector(sys.argv[1], True)
 reporter = Reporter(collector, "bench", lambda: 1700000000, sys.argv[2], sys.argv[3])
 # A sample for what is about encoding alone.
 counters = Counters(collector.width, True)
 sockets = SocketTable(50)
-written = Report(sys.argv[2], sys.argv[3])
+written = ReportWriter(sys.argv[2], sys.argv[3])
 tree = None
 
 

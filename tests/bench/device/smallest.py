@@ -7,7 +7,7 @@ gc.threshold(1024)
 import sys  # noqa: E402
 
 from linkpulse.collect.linux import Collector  # noqa: E402
-from linkpulse.reporter import Reporter  # noqa: E402
+from linkpulse.report import Reporter  # noqa: E402
 
 gc.collect()
 code = gc.mem_alloc()

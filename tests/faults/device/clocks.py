@@ -1,7 +1,7 @@
 """Rows 26 to 29: a clock that is wrong, a server that lies, ticks that wrap."""
 
 import doubles
-from doubles import Broker, Link, Proc, Time
+from doubles import Broker, TLSStream, Proc, Time
 
 
 class Sockets:
@@ -25,10 +25,10 @@ def untrusted(proc, epoch, wall):
 
     clock = doubles.install(Time(int(wall), epoch=int(epoch)))
     sockets = sys.modules["socket"] = Sockets()
-    from linkpulse.agent import Agent
-    from linkpulse.clock import epoch as trusted
+    from linkpulse.agent.agent import Agent
+    from linkpulse.port.clock import epoch as trusted
     from linkpulse.errors import ClockError
-    from linkpulse.session import Session
+    from linkpulse.session.session import Session
 
     Proc(proc)
     s = doubles.settings(proc)
@@ -52,7 +52,7 @@ def untrusted(proc, epoch, wall):
 def set_first(proc, epoch, wall, server):
     """The agent asks the time server before it connects; then it reports."""
     clock = doubles.install(Time(int(wall), epoch=int(epoch)), rtc=True)
-    from linkpulse.clock import epoch as trusted
+    from linkpulse.port.clock import epoch as trusted
 
     Proc(proc)
     broker = Broker()
@@ -68,7 +68,7 @@ def set_first(proc, epoch, wall, server):
 def servers(*addresses):
     """What each time server's answer comes to: the time set, or the kind of error and its text."""
     doubles.install(Time(946684800))
-    from linkpulse.clock import synchronize
+    from linkpulse.port.clock import synchronize
     from linkpulse.errors import LinkpulseError
 
     results = []
@@ -86,7 +86,7 @@ def servers(*addresses):
 def liar(state, *walls):
     """Ids over starts whose clock stands at each of `walls` in turn, a reserve and a bit each."""
     clock = doubles.install(Time())
-    from linkpulse.state import Ids
+    from linkpulse.report.report_ids import Ids
 
     found = []
     for wall in walls:
@@ -135,7 +135,7 @@ def wrap(proc, before):
     what[0] = "deaf"
     doubles.run(one, clock, 900000)
     lost = one.status()["last_error"]
-    Link.broker = None
+    TLSStream.broker = None
     before = one.status()["errors"]
     doubles.run(one, clock, 7200000)
     return {
@@ -168,13 +168,13 @@ def wrap_link(port, before):
     clock = doubles.install(Time(ticks=(1 << 30) - int(before), step=True))
     import tls
     from linkpulse.errors import TimedOut
-    from linkpulse.link import Link
+    from linkpulse.session.tls_stream import TLSStream
 
     context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.verify_mode = tls.CERT_NONE
     waited = []
     for _ in range(4):
-        link = Link(context, "localhost")
+        link = TLSStream(context, "localhost")
         link.arm(200)
         began = clock.elapsed()
         try:

@@ -1,6 +1,6 @@
 """What the fault programs put in the place of time, the network and the kernel. Runs on MicroPython only.
 
-`Time` moves when something waits. `Link` has the methods of linkpulse.link.Link and a `Broker` behind it that speaks
+`Time` moves when something waits. `Link` has the methods of tls_stream.TLSStream and a `Broker` behind it that speaks
 just enough MQTT, so that the session, the stream and umqtt above it are the real ones.
 """
 
@@ -224,7 +224,7 @@ def _item(r):
 
 
 class Link:
-    """linkpulse.link.Link without a network. Class attributes: `broker`, `time`, and `fault`, an exception to raise."""
+    """tls_stream.TLSStream without a network. On the class: `broker`, `time`, and `fault`, an exception to raise."""
 
     broker = None
     time = None
@@ -377,8 +377,8 @@ def settings(proc, **values):
 
 def agent(clock, broker, proc, collector=None, log=None, **values):
     """The real agent and session over a Link to `broker`. `clock` must be installed already."""
-    from linkpulse import session
-    from linkpulse.agent import Agent
+    from linkpulse.session import session
+    from linkpulse.agent.agent import Agent
 
     Link.time = clock
     Link.broker = broker

@@ -192,7 +192,7 @@ def starved(proc, state, format, tags):
 def locked(proc, connections, format, tags, size):
     """Sampling, differences, encoding and commit with the heap locked. [rows, listed, bytes, room]."""
     from linkpulse.collect.linux import Collector
-    from linkpulse.reporter import Reporter
+    from linkpulse.report import Reporter
 
     p = Proc(proc, **tables(int(connections)))
     ids = [1000]
@@ -231,7 +231,7 @@ def locked(proc, connections, format, tags, size):
 def own_kernel(format):
     """The same over this machine's own tables, which are read through sock_diag: how many sockets, and by what."""
     from linkpulse.collect.linux import Collector
-    from linkpulse.reporter import Reporter
+    from linkpulse.report import Reporter
 
     ids = iter(range(1000, 9999))
     r = Reporter(Collector("/proc", True), "thing-1", lambda: next(ids), format, "short", None, 50, 8192)

@@ -7,7 +7,7 @@ import time
 
 import lwipstat
 import socket
-from linkpulse.agent import Agent
+from linkpulse.agent.agent import Agent
 from linkpulse.settings import Settings
 
 TIMEOUT = 800  # ms: the device's deadline

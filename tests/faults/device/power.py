@@ -105,7 +105,7 @@ def boot(flash, use):
 
 def reserves(state, clock, taken, walls, cut=-1):
     """Ids as an agent uses them over one boot: some, or more than a reserve; each is noted once it is handed out."""
-    from linkpulse.state import Ids
+    from linkpulse.report.report_ids import Ids
 
     for count, wall in walls:
         clock.set(wall)
@@ -154,7 +154,7 @@ def cuts(what, part):
 def cut_before_the_rename():
     """The power fails when the temporary file is whole and not renamed yet: at every reserve in turn."""
     clock = doubles.install(Time(0))
-    from linkpulse import state
+    from linkpulse.report import report_ids
 
     class Os:
         left = 0
@@ -168,7 +168,7 @@ def cut_before_the_rename():
             Os.left -= 1
             os.rename(a, b)
 
-    state.os = Os()
+    report_ids.os = Os()
     results = []
     for n in range(6):
         memory = formatted()
@@ -185,7 +185,7 @@ def starts(proc, folder):
     """An agent over each kind of state file: (problem before a report, problem after three, first id, ids increase)."""
     clock = doubles.install(Time())
     import binascii
-    from linkpulse.state import Ids
+    from linkpulse.report.report_ids import Ids
 
     Proc(proc)
     later = b"%d" % (doubles.START + 1000000)
@@ -268,7 +268,7 @@ def baselines(proc, folder):
     """Differences over restarts of the agent: nothing lost, nothing doubled; and what is not to be used is not."""
     clock = doubles.install(Time())
     import json
-    from linkpulse import baseline
+    from linkpulse.collect.linux import baseline
 
     p = Proc(proc)
     path = folder + "/baseline"
@@ -342,7 +342,7 @@ def baselines(proc, folder):
 
 
 def no_boot_id(path, baseline):
-    from linkpulse.sample import Counters
+    from linkpulse.sample.counters import Counters
 
     c = Counters()
     b = baseline.Baseline(path, path + ".none")

@@ -4,13 +4,13 @@ import json
 import sys
 import time
 from linkpulse import Agent
-from linkpulse.clock import synchronize
+from linkpulse.port.clock import synchronize
 from linkpulse.collect.linux import Collector
 from linkpulse.errors import LinkpulseError
-from linkpulse.reporter import Reporter
-from linkpulse.session import Session
+from linkpulse.report import Reporter
+from linkpulse.session.session import Session
 from linkpulse.settings import Settings, load
-from linkpulse.status import DEBUG
+from linkpulse.agent.status import DEBUG
 
 
 def log(level, text):

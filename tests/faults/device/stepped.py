@@ -41,16 +41,17 @@ class Clock:
 
 clock = Clock()
 
-import linkpulse.agent
-import linkpulse.clock
-import linkpulse.link
-import linkpulse.loops
-import linkpulse.schedule
-import linkpulse.session
+import linkpulse.agent.agent
+import linkpulse.port.clock
+import linkpulse.session.tls_stream
+import linkpulse.agent.loops
+import linkpulse.agent.schedule
+import linkpulse.session.session
 from linkpulse.errors import NetworkError
 from linkpulse.settings import Settings
 
-for module in (linkpulse.clock, linkpulse.loops, linkpulse.schedule, linkpulse.session):
+linkpulse.port.clock.wall_clock = clock.time
+for module in (linkpulse.agent.loops, linkpulse.agent.schedule, linkpulse.session.session):
     module.time = clock
 
 agent = board = None
@@ -63,7 +64,7 @@ def make(**changes):
     with open(sys.argv[1]) as f:
         values = json.load(f)
     values.update(changes)
-    agent = linkpulse.agent.Agent(Settings(values))
+    agent = linkpulse.agent.agent.Agent(Settings(values))
     session = agent._session
     session._timeout = TIMEOUT
     patient = session.wait

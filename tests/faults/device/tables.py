@@ -7,8 +7,9 @@ import fakeproc
 from doubles import Proc
 from fakeproc import CLOSE, ESTABLISHED, TCP, TCP6, UDP, row, table, udp
 from linkpulse.collect.linux import Collector
-from linkpulse.reporter import Reporter
-from linkpulse.sample import Counters, SocketTable
+from linkpulse.report import Reporter
+from linkpulse.sample.counters import Counters
+from linkpulse.sample.sockets import SocketTable
 
 
 def reporter(proc, connections=50, format="json", tags="long", size=0, **options):

@@ -84,7 +84,7 @@ def _check_response(response):
 
 
 def _response(cbor):
-    from linkpulse.response import parse
+    from linkpulse.report.response import parse
 
     def run(data):
         try:
@@ -145,7 +145,7 @@ class NoCollector:
 
 
 def receive():
-    from linkpulse.reporter import Reporter
+    from linkpulse.report import Reporter
 
     reporters = [Reporter(NoCollector(), THING, lambda: ID, f) for f in ("cbor", "json")]
     for r in reporters:
@@ -228,7 +228,7 @@ def settings():
 
 
 def state():
-    from linkpulse import state as module
+    from linkpulse.report import report_ids as module
 
     files = Files().into(module)
     seeds = []
@@ -246,8 +246,8 @@ def state():
 
 
 def baseline():
-    from linkpulse import baseline as module
-    from linkpulse.sample import BYTES_IN, Counters
+    from linkpulse.collect.linux import baseline as module
+    from linkpulse.sample.counters import BYTES_IN, Counters
 
     files = Files().into(module)
     boot = b"11111111-2222-3333-4444-555555555555\n"
@@ -272,7 +272,7 @@ def baseline():
 
 
 def ntp():
-    from linkpulse import clock
+    import linkpulse.port.clock as clock
 
     nonce = b"12345678"
     seeds = []
@@ -340,12 +340,13 @@ def _collector(name):
 
 
 def _sockets(name, seeds):
-    from linkpulse.report import Report
-    from linkpulse.sample import Counters, SocketTable
+    from linkpulse.report.writer import ReportWriter
+    from linkpulse.sample.counters import Counters
+    from linkpulse.sample.sockets import SocketTable
 
     collector, content = _collector(name)
     counters = Counters()
-    report = Report("cbor", "short", 8)
+    report = ReportWriter("cbor", "short", 8)
     tables = [SocketTable(8, 4)]
     turn = [0]
 
@@ -405,7 +406,7 @@ def route():
 
 
 def dev():
-    from linkpulse.sample import Counters
+    from linkpulse.sample.counters import Counters
 
     collector, content = _collector("dev")
     counters = [Counters()]
@@ -439,8 +440,8 @@ def dev():
 
 def rows():
     """scan.rows over a buffer that ends where the text ends: on CPython a read outside of it is an IndexError."""
-    from linkpulse.collect import judge, scan
-    from linkpulse.collect.addresses import HEXA, ORDER
+    from linkpulse.collect.linux import classify, proc_scan
+    from linkpulse.collect.linux.addresses import HEXA, ORDER
 
     raw = bytearray(36)
     known = bytearray(18 * 4)
@@ -453,11 +454,11 @@ def rows():
         chosen = array("i", (0, 4, 12345, 54321))
         for _ in range(len(text) + 1):
             before = state[0]
-            event = scan.rows(text, len(text), state, HEXA, raw, known, records, chosen)
+            event = proc_scan.rows(text, len(text), state, HEXA, raw, known, records, chosen)
             assert before <= state[0] <= len(text)
-            if event == judge.DONE:
+            if event == classify.DONE:
                 return
-            if event == judge.UNKNOWN:
+            if event == classify.UNKNOWN:
                 known[18:36] = bytes((0, state[9])) + bytes(raw[:16])
                 state[10] = 0
         raise AssertionError("it never ends")
@@ -467,8 +468,8 @@ def rows():
 
 def sock_diag():
     """walk.messages over a buffer that ends where the datagram ends, as `rows` does it."""
-    from linkpulse.collect import judge, walk
-    from linkpulse.collect.addresses import ORDER
+    from linkpulse.collect.linux import classify, netlink_scan
+    from linkpulse.collect.linux.addresses import ORDER
 
     def message(family, state, local, remote, size=88):
         body = bytes((family, state, 0, 0)) + struct.pack(">HH", 8080, 443) + local + bytes(16 - len(local))
@@ -490,11 +491,11 @@ def sock_diag():
         chosen = array("i", (0, 4, 12345, 54321))
         for _ in range(len(buf) + 2):
             before = state[0]
-            event = walk.messages(buf, len(buf), state, raw, known, records, chosen)
+            event = netlink_scan.messages(buf, len(buf), state, raw, known, records, chosen)
             assert before <= state[0] <= len(buf)
-            if event in (judge.DONE, walk.OVER, walk.BROKEN):
+            if event in (classify.DONE, netlink_scan.OVER, netlink_scan.BROKEN):
                 return
-            if event == judge.UNKNOWN:
+            if event == classify.UNKNOWN:
                 known[18:36] = bytes((0, state[9])) + bytes(raw[:16])
                 state[10] = 0
         raise AssertionError("it never ends")
@@ -503,7 +504,7 @@ def sock_diag():
 
 
 def netlink():
-    from linkpulse.collect.addresses import Addresses, _Netlink
+    from linkpulse.collect.linux.addresses import Addresses, _Netlink
 
     def message(kind, *attributes):
         body = bytes((2, 24, 0, 0)) + struct.pack("<I", 2)
@@ -529,7 +530,7 @@ def netlink():
             buf[: len(piece)] = piece
             return len(piece)
 
-    from linkpulse.sample import Names
+    from linkpulse.sample.counters import Names
 
     kernel = _Netlink()
     kernel._file = File()
@@ -559,7 +560,7 @@ def _key_files():
 
 
 def pem():
-    from linkpulse import trust
+    from linkpulse.session import trust
 
     files = Files().into(trust)
 
@@ -576,7 +577,7 @@ def pem():
 
 def der():
     """Certificates and keys as far as mbedTLS. MicroPython only."""
-    from linkpulse import trust
+    from linkpulse.session import trust
 
     files = Files().into(trust)
     real = []
@@ -603,7 +604,7 @@ def der():
 
 
 class Bytes:
-    """linkpulse.link.Link whose broker has sent `data` and will send no more."""
+    """linkpulse.session.tls_stream.TLSStream whose broker has sent `data` and will send no more."""
 
     data = b""
 
@@ -656,7 +657,7 @@ class Broker:
 
 def mqtt():
     """A broker's bytes, through the stream and umqtt, as the session uses them. MicroPython only."""
-    from linkpulse import session
+    from linkpulse.session import session
 
     session.Link = Bytes
     session.context = lambda *files: None

@@ -9,21 +9,22 @@ import select
 import sys
 from check import equal, raises
 from fakeproc import connections, ports
-from linkpulse.collect import counted, sockets
-from linkpulse.collect.ledger import CONNECTED, ENDED, FREE, HANDED_ON
-from linkpulse.sample import SocketTable
+from linkpulse.collect import counted
+from linkpulse.collect.counted import socket_proxy
+from linkpulse.collect.counted.ledger import CONNECTED, ENDED, FREE, HANDED_ON
+from linkpulse.sample.sockets import SocketTable
 
 if sys.argv[1] == "who_imported_socket_before":
-    import linkpulse.link
+    import linkpulse.session.tls_stream
 
-    equal(hasattr(linkpulse.link.socket, "sockaddr"), True)
-ledger = sockets.install(8)
+    equal(hasattr(linkpulse.session.tls_stream.socket, "sockaddr"), True)
+ledger = counted.install(8)
 import socket
 
-real = counted._real
+real = socket_proxy._real
 with open("peers.json") as f:
     peers = json.load(f)
-collector = sockets.Collector(True)
+collector = counted.Collector(True)
 table = SocketTable()
 
 
@@ -575,11 +576,14 @@ def case_unix_sockets_and_ports_of_the_platforms_choice():
 
 
 def case_who_imported_socket_before():
-    equal(linkpulse.link.socket.socket, counted.Socket)
+    equal(linkpulse.session.tls_stream.socket.socket, socket_proxy.SocketProxy)
     import socket as again
     import usocket
 
-    equal((again.socket, usocket.socket, again.AF_INET), (counted.Socket, counted.Socket, real.AF_INET))
+    equal(
+        (again.socket, usocket.socket, again.AF_INET),
+        (socket_proxy.SocketProxy, socket_proxy.SocketProxy, real.AF_INET),
+    )
 
 
 globals()["case_" + sys.argv[1]]()

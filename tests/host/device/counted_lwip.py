@@ -5,9 +5,9 @@ import gc
 import json
 import select
 import tls
-from linkpulse.collect import sockets
+from linkpulse.collect.counted import collector
 
-ledger = sockets.install(6)
+ledger = collector.install(6)
 import socket
 
 told = {}

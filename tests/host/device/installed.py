@@ -51,7 +51,7 @@ def answer(reporter, fmt):
 def reporter():
     """Reports of counted sockets with no session; each second one has what went through them."""
     from linkpulse import Ids, Reporter
-    from linkpulse.collect.sockets import Collector, install
+    from linkpulse.collect.counted import Collector, install
 
     install()
     import socket

@@ -8,10 +8,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from linkpulse_tools.deploy.folder import SOON
 from linkpulse_tools.doctor import probes
 from linkpulse_tools.doctor.examination import Examination
 from linkpulse_tools.doctor.model import FAILED, OK, WARNING, Finding, failed, ok, skipped, warning
-from linkpulse_tools.folder import SOON
 
 BIT_STRING, INTEGER = 0x03, 0x02  # ASN.1's universal tags
 RENEW = "`linkpulse provision THING --renew` makes a new one; the device's and the broker's clocks count too"

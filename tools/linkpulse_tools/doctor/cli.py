@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from linkpulse_tools import remote
+from linkpulse_tools.device import serial_board
 from linkpulse_tools.doctor import certificates, conversation, inside, way
 from linkpulse_tools.doctor.examination import Examination, Step, examine
 from linkpulse_tools.doctor.model import FAILED, Check
@@ -74,13 +74,13 @@ def _examine(place: Place, report: bool, sheet: Sheet | Silence) -> list[Check]:
 @contextlib.contextmanager
 def _board(port: str | None):
     """A board, which goes on with its main.py after."""
-    with remote.session(port) as board:
+    with serial_board.session(port) as board:
         try:
             yield OnBoard(board)
         except BaseException:
-            with contextlib.suppress(remote.TransportError, OSError):
+            with contextlib.suppress(serial_board.TransportError, OSError):
                 board.soft_reset()  # it may be in the middle of a check that Ctrl-C has cut short
             raise
         finally:
-            with contextlib.suppress(remote.TransportError, OSError):
+            with contextlib.suppress(serial_board.TransportError, OSError):
                 board.leave()

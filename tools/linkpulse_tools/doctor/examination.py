@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from linkpulse_tools.device.serial_board import BoardError
 from linkpulse_tools.doctor.model import FAILED, SKIPPED, Check, Finding, failed, skipped
 from linkpulse_tools.doctor.places import Gone, Place
-from linkpulse_tools.remote import BoardError
 
 MORE_HEAP = "free heap: freeze the agent into the firmware (boards/), lower `connections`, load less in boot.py"
 # What a device's own exception means where a check says nothing better.

@@ -5,11 +5,11 @@ import re
 import time
 
 from linkpulse_tools import __version__
+from linkpulse_tools.device.serial_board import BoardError
 from linkpulse_tools.doctor import probes
 from linkpulse_tools.doctor.examination import MORE_HEAP, Examination
 from linkpulse_tools.doctor.model import Finding, failed, ok, told, warning
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.remote import BoardError
 
 DEPLOY = "`linkpulse deploy` copies it"
 DEPLOY_NEW = "`linkpulse deploy` brings the board up to date"

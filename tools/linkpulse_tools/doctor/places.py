@@ -7,10 +7,13 @@ from pathlib import Path
 
 from serial import SerialException
 
-from linkpulse_tools import contents, device, identity, interpreter, paths, umqtt
+from linkpulse_tools import paths
+from linkpulse_tools.build import umqtt
+from linkpulse_tools.deploy import contents
+from linkpulse_tools.deploy.folder import SETTINGS
+from linkpulse_tools.device import identity, interpreter, process
+from linkpulse_tools.device.serial_board import ANSWER, BoardError, Remote, TransportError
 from linkpulse_tools.doctor.probes import BEGIN, filled
-from linkpulse_tools.folder import SETTINGS
-from linkpulse_tools.remote import ANSWER, BoardError, Remote, TransportError
 
 HEAP = "512K"  # as the Linux packages start the agent
 
@@ -102,7 +105,7 @@ class OnGateway(Place):
     def prepare(self) -> None:
         if "MICROPYPATH" not in os.environ:
             umqtt.ensure(paths.VENDOR)
-            self._env = device.environment(self._runtime)
+            self._env = process.environment(self._runtime)
 
     def run(self, script: str, patience: float = ANSWER, fresh: bool = False) -> str:
         command = [self._runtime.path, "-X", f"heapsize={HEAP}", "-c", script]

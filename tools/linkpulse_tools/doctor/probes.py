@@ -15,7 +15,7 @@ except NameError:
     board = None
     if s.board():
         from linkpulse.board import Board
-        from linkpulse.status import Status
+        from linkpulse.agent.status import Status
         board = Board(s, Status(None, ()).values)
 """
 FACTS = ("thing", "host", "port", "ca", "cert", "key", "client_id", "server_name", "topic")
@@ -36,7 +36,7 @@ print(json.dumps([_l and _l.__version__, _f, bool(_has("umqtt.simple"))]))
 # Whether it is whole; whether it fits is for the next one to say.
 AGENT = """
 try:
-    import linkpulse.agent
+    import linkpulse.agent.agent
 except MemoryError:
     pass
 print("[]")
@@ -87,14 +87,14 @@ for _name in ("ca", "cert", "key"):
     except OSError as e:
         _missing.append([_name, getattr(s, _name), e.args[0]])
 if not _missing:
-    from linkpulse.trust import context
+    from linkpulse.session.trust import context
     context(s.ca, s.cert, s.key)
 print(json.dumps(_missing))
 """
 
 CLOCK = """
 import json, time
-from linkpulse.clock import epoch
+from linkpulse.port.clock import epoch
 print(json.dumps([epoch(), list(time.gmtime()[:6])]))
 """
 
@@ -127,7 +127,7 @@ print(json.dumps([_address, _found]))
 
 # Sets the clock where it is not set; whether that was so, and by how many seconds the clock is ahead else.
 TIME = """
-from linkpulse.clock import epoch, synchronize
+from linkpulse.port.clock import epoch, synchronize
 _now = epoch()
 _got = []
 synchronize(s.ntp, setter=None if _now is None else _got.append)
@@ -145,7 +145,7 @@ print(json.dumps(_found))
 """
 
 PORT = """
-from linkpulse.link import Link
+from linkpulse.session.tls_stream import Link
 class _Bare:
     def wrap_socket(self, raw, **_):
         return raw
@@ -160,7 +160,7 @@ print("[]")
 
 # Whether the key's file has the public key that is in the certificate, and whether it has one at all of that kind.
 KEY = """
-from linkpulse.trust import _ders
+from linkpulse.session.trust import _ders
 _k = _ders("key", s.key)[0]
 print(json.dumps([HEADER + BODY in _k, HEADER in _k]))
 """
@@ -171,7 +171,7 @@ gc.threshold(4096)
 import binascii, linkpulse
 linkpulse.forget("settings")
 del load
-from linkpulse.session import Session
+from linkpulse.session.session import Session
 _x = Session(s, lambda *_: None, board)
 _t = {"connected": False, "subscribed": False, "error": None, "server": None}
 try:

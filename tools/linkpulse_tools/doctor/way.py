@@ -3,10 +3,10 @@
 import ipaddress
 import re
 
+from linkpulse_tools.device.serial_board import BoardError
 from linkpulse_tools.doctor import probes
 from linkpulse_tools.doctor.examination import Examination
 from linkpulse_tools.doctor.model import Finding, failed, ok, told, warning
-from linkpulse_tools.remote import BoardError
 
 BRING_UP = "name wifi_ssid and wifi_password, or `ethernet`, in the settings, or bring it up in boot.py"
 WIFI = "are wifi_ssid and wifi_password right, is it a 2.4 GHz network, is it in reach?"

@@ -8,12 +8,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.provision import cloud_certificate, detect, keys, local, policy, record, settings
+from linkpulse_tools.pki import keys
+from linkpulse_tools.pki.steps import Steps
+from linkpulse_tools.pki.store import Store
+from linkpulse_tools.provision import cloud_certificate, detect, local, policy, record, settings
 from linkpulse_tools.provision.account import Account
 from linkpulse_tools.provision.cloud import Cloud
 from linkpulse_tools.provision.record import Record
-from linkpulse_tools.provision.steps import Steps
-from linkpulse_tools.provision.store import Store
 
 PORT = 8883
 ROOT = "https://www.amazontrust.com/repository/AmazonRootCA1.pem"

@@ -6,7 +6,7 @@ import re
 import click
 
 from linkpulse_tools.cli import THING
-from linkpulse_tools.provision import authority
+from linkpulse_tools.pki import authority
 
 HOST = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9_])?")
 TOPIC_BYTES = 220

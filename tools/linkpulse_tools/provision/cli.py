@@ -7,11 +7,12 @@ import click
 from rich.console import Console
 
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.provision import authority, aws, checks, detect, keys, local, record, settings, wifi
+from linkpulse_tools.pki import authority, keys
+from linkpulse_tools.pki.steps import Steps
+from linkpulse_tools.pki.store import Store
+from linkpulse_tools.provision import aws, checks, detect, local, record, settings, wifi
 from linkpulse_tools.provision.account import Account
 from linkpulse_tools.provision.record import Record
-from linkpulse_tools.provision.steps import Steps
-from linkpulse_tools.provision.store import Store
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from linkpulse_tools.errors import ToolError
+from linkpulse_tools.pki.steps import Steps
+from linkpulse_tools.pki.store import Store
 from linkpulse_tools.provision import record
 from linkpulse_tools.provision.account import Account
 from linkpulse_tools.provision.record import Record
-from linkpulse_tools.provision.steps import Steps
-from linkpulse_tools.provision.store import Store
 
 # The key of a record that lists what a thing uses of a kind.
 USES = {"policy": "policies", "metric": "metrics", "profile": "profiles"}

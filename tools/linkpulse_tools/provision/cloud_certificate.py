@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.provision import keys, leaf
+from linkpulse_tools.pki import keys, leaf
 from linkpulse_tools.provision.cloud import Cloud
 
 

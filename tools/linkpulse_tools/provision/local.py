@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from linkpulse_tools import certs
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.provision import authority, crl, keys, leaf, mosquitto, record, settings
-from linkpulse_tools.provision.leaf import Leaf
+from linkpulse_tools.pki import authority, certs, crl, keys, leaf
+from linkpulse_tools.pki.leaf import Leaf
+from linkpulse_tools.pki.steps import Steps
+from linkpulse_tools.pki.store import Store
+from linkpulse_tools.provision import mosquitto, record, settings
 from linkpulse_tools.provision.record import Record
-from linkpulse_tools.provision.steps import Steps
-from linkpulse_tools.provision.store import Store
 
 PORT = 8883
 

@@ -2,9 +2,9 @@
 
 import re
 
-from linkpulse_tools.provision import authority, crl
-from linkpulse_tools.provision.steps import Steps
-from linkpulse_tools.provision.store import Store
+from linkpulse_tools.pki import authority, crl
+from linkpulse_tools.pki.steps import Steps
+from linkpulse_tools.pki.store import Store
 
 CONFIGURATION, ACL = f"{authority.FOLDER}/mosquitto.conf", f"{authority.FOLDER}/mosquitto.acl"
 REPORTS = "$aws/things/{}/defender/metrics/+"

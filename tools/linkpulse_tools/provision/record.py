@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.provision.store import Store
+from linkpulse_tools.pki.store import Store
 
 NAME = "provision.json"
 SIGNED_FILES = ("ca.der", "cert.der", "key.der")

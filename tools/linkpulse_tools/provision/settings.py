@@ -3,7 +3,7 @@
 import json
 
 from linkpulse_tools.errors import ToolError
-from linkpulse_tools.provision.store import Store
+from linkpulse_tools.pki.store import Store
 
 NAME = "settings.json"
 

@@ -1,7 +1,8 @@
 from collections.abc import Sequence
 from typing import Protocol, type_check_only
 
-from linkpulse.sample import Counters, SocketTable
+from linkpulse.sample.counters import Counters
+from linkpulse.sample.sockets import SocketTable
 
 @type_check_only
 class Collector(Protocol):

@@ -1,11 +1,11 @@
 from collections.abc import Callable, MutableSequence
 from typing import Any
 
-from linkpulse.collect.sockets import Collector as Sockets
-from linkpulse.sample import Counters as Sampled
-from linkpulse.sample import SocketTable
+from linkpulse.collect.counted import Collector as Sockets
+from linkpulse.sample.counters import Counters as Sampled
+from linkpulse.sample.sockets import SocketTable
 
-class Counters:
+class Radio:
     width: int
     name: bytes
     reason: str | None

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
-from linkpulse.sample import Counters, SocketTable
+from linkpulse.sample.counters import Counters
+from linkpulse.sample.sockets import SocketTable
 
 class Collector:
     width: int

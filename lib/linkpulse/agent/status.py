@@ -1,0 +1,69 @@
+"""What an agent has to tell: the outcome of each report or try, counts, the last error, an optional log."""
+
+from ..errors import described
+
+ERROR, INFO, DEBUG = 1, 2, 3
+
+
+class Status:
+    """`values` is what Agent.status() returns. `log(level, text)` may be None: then no text is ever made for it."""
+
+    def __init__(self, log, warnings):
+        self.log = log
+        self.changed = False
+        self.values = {
+            "outcome": None,
+            "error": None,
+            "report_id": None,
+            "bytes": 0,
+            "accepted": 0,
+            "rejected": 0,
+            "unknown": 0,
+            "errors": 0,
+            "connected_since": None,
+            "last_accepted": None,
+            "last_error": "; ".join(warnings) or None,
+        }
+
+    def outcome(self, what, error=None, kind=None):
+        """Counts `what` (accepted, rejected, unknown, error). Allocates nothing, so that it works without memory."""
+        values = self.values
+        values["outcome"] = what
+        values["error"] = kind
+        values["errors" if what == "error" else what] += 1
+        if error is not None:
+            values["last_error"] = error
+        self.changed = True
+        self.say(INFO if error is None else ERROR, what if error is None else error)
+
+    def heard(self, response):
+        """Notes a response that is none to the report that waits (or None): one that cannot be read is an error."""
+        if response is not None and response.status == "malformed":
+            self.values["last_error"] = response.message
+            self.say(ERROR, response.message)
+
+    def say(self, level, text):
+        """Tells the log, if there is one. What the application does wrong in it does not end the reports."""
+        try:
+            if self.log is not None:
+                self.log(level, text)
+        except Exception as e:
+            self._raised("log() raised ", e)
+
+    def tell(self, told):
+        """Calls `told()` once after a change; whether there was one. The application's own mistakes there do not end
+        the reports."""
+        changed = self.changed
+        self.changed = False
+        if changed and told is not None:
+            try:
+                told()
+            except Exception as e:
+                self._raised("told() raised ", e)
+        return changed
+
+    def _raised(self, what, e):
+        try:
+            self.values["last_error"] = what + described(e)
+        except MemoryError:
+            self.values["last_error"] = what

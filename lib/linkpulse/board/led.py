@@ -1,0 +1,42 @@
+"""A LED that says how it goes, by the number of flashes in two seconds."""
+
+from ..errors import SettingsError
+from ..port import const, time
+
+# Eight quarters of a second, the first in the highest bit.
+WELL = const(0b10000000)  # one flash: the last report was accepted
+CLOCK = const(0b10100000)  # two: the clock is not set
+REFUSED = const(0b10101000)  # three: the broker refuses, or is not who it should be, or the settings are wrong
+NETWORK = const(0b10101010)  # four, without a pause: no way to the broker yet, or no more
+
+_REFUSING = ("AuthError", "TLSError", "SettingsError")
+
+
+def pattern(values):
+    """The pattern for what Agent.status() says."""
+    outcome = values["outcome"]
+    if outcome == "accepted":
+        return WELL
+    if outcome == "rejected" or values["error"] in _REFUSING:
+        return REFUSED
+    return CLOCK if values["error"] == "ClockError" else NETWORK
+
+
+class LED:
+    """`pin` is a number or a name, as machine.Pin takes it."""
+
+    def __init__(self, pin):
+        try:
+            from ..port import machine
+
+            self._pin = machine.Pin(pin, machine.Pin.OUT)
+        except (ImportError, AttributeError, ValueError, TypeError) as e:
+            raise SettingsError("led: there is no pin %s here: %s" % (pin, e))
+        self._on = None
+
+    def show(self, values):
+        """To be called several times a second."""
+        on = pattern(values) >> (7 - (time.ticks_ms() // 250 & 7)) & 1
+        if on != self._on:
+            self._on = on
+            self._pin.value(on)

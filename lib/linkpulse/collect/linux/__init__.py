@@ -1,0 +1,187 @@
+"""Linux: /proc/net/{dev,tcp,tcp6,udp,udp6}, in as much memory for ten thousand sockets as for ten.
+
+`proc` may be another root, such as /host_proc/1 for the namespace of a container's host: `proc`/net is what is read.
+"""
+
+import gc
+import os
+from array import array
+from ..interface_filter import InterfaceFilter
+from . import proc_scan
+from .addresses import HEXA, ORDER, Addresses
+from .classify import DONE, LISTENING
+from .proc_lines import ProcFile, ProcLines
+from ...port import const, mem_free
+
+_TCP = const(10)  # TCP_LISTEN of include/net/tcp_states.h
+_UDP = const(7)  # TCP_CLOSE: a UDP socket that is not connected
+_ESTABLISHED = const(1)
+_ROOM = const(49152)
+_NONE = const(256)  # no row has this state, not even a malformed one
+# proc_scan.rows, `st`
+_POS, _DIGITS, _LISTEN, _CONNECTED, _ORDER, _LOOPBACK, _KNOWN, _SKIPPED, _PORT, _SLOT, _HINT = range(11)
+# Where the columns of /proc/net/dev go in `values`: bytes, packets, six others, bytes, packets.
+_COLUMNS = b"\x00\x02\x08\x08\x08\x08\x08\x08\x04\x06"
+
+
+class Collector:
+    """`counters(into)` fills a sample.Counters, `sockets(into)` a sample.SocketTable.
+
+    Loopback is left out unless `loopback`. `include` or `exclude` choose interfaces by name; a name may end in `*`.
+    `skipped` counts the rows that could not be read since the start.
+    """
+
+    width = 64
+    source = "complete, from /proc/net"
+    counts_from_start = False  # the kernel's totals are older than this process
+
+    def __init__(self, proc="/proc", loopback=False, include=(), exclude=()):
+        def net(name, align=1):
+            return ProcFile(proc + "/net/" + name, align)
+
+        self._wanted = InterfaceFilter(loopback, include, exclude)
+        self._lines = ProcLines()
+        self._dev = net("dev")
+        self._tcp = (net("tcp", 150), net("tcp6"))
+        self._udp = (net("udp", 128), net("udp6"))
+        own = _own_namespace(proc)
+        self._addresses = Addresses(net, own, self._wanted)
+        self._diag = None
+        if own and _roomy():
+            from .netlink import Netlink
+
+            self._diag = Netlink(net)
+        self._state = array("i", (0,) * 13)
+        self._state[_ORDER] = ORDER
+        self._state[_LOOPBACK] = self._wanted.loopback
+        self._raw = bytearray(36)
+        self._values = array("i", (0,) * 10)
+        self._skipped = 0
+
+    @property
+    def skipped(self):
+        return self._skipped + self._state[_SKIPPED] + self._lines.dropped
+
+    def counters(self, into):
+        lines = self._lines
+        if not lines.begin(self._dev):
+            into.missing()
+            return
+        into.begin()
+        header = 2
+        try:
+            while lines.fill():
+                end = lines.line()
+                while end >= 0:
+                    if header:
+                        header -= 1
+                    else:
+                        self._skipped += not self._interface(lines.buf, lines.start, end, into)
+                    lines.start = end + 1
+                    end = lines.line()
+        except OSError as e:
+            self._dev.fail(e)
+            into.missing()
+
+    def sockets(self, into):
+        into.begin()
+        self._addresses.fill(into.names, self._lines)
+        self._state[_LISTEN] = _TCP
+        self._state[_CONNECTED] = _ESTABLISHED
+        if self._diag is not None and self._diag.tcp(self._state, self._raw, self._addresses, into, self._lines):
+            into.tcp_read = True
+            into.tcp_total = into.tcp_ports.kept
+        else:
+            into.begin_tcp()
+            into.tcp_read = self._protocol(self._tcp, _TCP, _ESTABLISHED, into, into.tcp_ports)
+            into.tcp_total = self._total(self._tcp, _TCP, into, into.tcp_ports)
+        into.udp_read = self._protocol(self._udp, _UDP, _NONE, into, into.udp_ports)
+        into.udp_total = self._total(self._udp, _UDP, into, into.udp_ports)
+
+    def _interface(self, buf, start, end, into):
+        while start < end and buf[start] == 32:
+            start += 1
+        colon = proc_scan.find(buf, start, end, 58)
+        if colon == end:
+            return False
+        if not self._wanted.name(buf, start, colon):
+            return True
+        at = colon + 1
+        for column in _COLUMNS:
+            at = proc_scan.number(buf, at, end, self._values, column)
+            if at < 0:
+                return False
+        return into.put(buf, start, colon, self._values)
+
+    def _protocol(self, files, listen, connected, into, ports):
+        # False when the block could not be collected. The IPv6 half is missing where the kernel has no IPv6.
+        return self._table(files[0], 8, listen, connected, into, ports) and (
+            self._table(files[1], 32, listen, connected, into, ports) or files[1].absent()
+        )
+
+    def _table(self, file, digits, listen, connected, into, ports):
+        lines = self._lines
+        state = self._state
+        addresses = self._addresses
+        if not lines.begin(file):
+            return False
+        state[_DIGITS] = digits
+        state[_LISTEN] = listen
+        state[_CONNECTED] = connected
+        header = True
+        try:
+            while lines.fill():
+                if header and lines.end > lines.start:
+                    header = False
+                    lines.start = lines.line() + 1
+                state[_POS] = lines.start
+                while True:
+                    state[_KNOWN] = addresses.count
+                    event = proc_scan.rows(
+                        lines.buf, lines.end, state, HEXA, self._raw, addresses.table, into.records, into.state
+                    )
+                    if event == DONE:
+                        break
+                    if event == LISTENING:
+                        ports.add(state[_PORT], state[_SLOT])
+                    else:
+                        addresses.learn(self._raw, 0, state[_SLOT])
+        except OSError as e:
+            file.fail(e)
+            return False
+        return True
+
+    def _total(self, files, listen, into, ports):
+        # More ports than the table keeps: count the others in further passes, a table's worth each. Rare, so the
+        # second table is made then.
+        total = ports.kept
+        more = ports
+        skipped = self._state[_SKIPPED]
+        dropped = self._lines.dropped
+        while more.more:
+            floor = more.last()
+            more = ports.another()
+            more.begin(floor)
+            self._protocol(files, listen, _NONE, into, more)
+            total += more.kept
+            self._state[_SKIPPED] = skipped  # the same rows again
+            self._lines.dropped = dropped
+        return total
+
+
+def _roomy():
+    # sock_diag wants 8 KB for its code and buffer; the text of /proc is read in what is there anyway.
+    gc.collect()
+    return mem_free() > _ROOM
+
+
+def _own_namespace(proc):
+    # The inode of a namespace's file tells it from others (namespaces(7)); where that is hidden, it counts as another.
+    try:
+        own = os.stat("/proc/self/ns/net")[1]
+        try:
+            return os.stat(proc + "/ns/net")[1] == own
+        except OSError:
+            return os.stat(proc + "/self/ns/net")[1] == own
+    except OSError:
+        return False

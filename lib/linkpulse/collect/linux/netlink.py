@@ -1,0 +1,147 @@
+"""TCP sockets of this namespace from sock_diag(7): the kernel's own records, a fifth of the time of /proc's text.
+
+The trap: MicroPython can only read into a buffer until that is full, so behind one datagram it would go on into the
+next and cut it. Therefore every dump has records of one size, it is read into a view that whole records fill, which
+the kernel fills as well, and in the end their number must be the kernel's own (/proc/net/sockstat). Whenever anything
+is not as it should be, `tcp` says so, and the reader of /proc takes over.
+"""
+
+from array import array
+from . import proc_scan
+from .addresses import ORDER
+from .classify import DONE, LISTENING, UNKNOWN
+from .netlink_scan import BROKEN, OVER, messages
+from ...port import const, socket
+
+_SIZE = const(4096)  # over NLMSG_GOODSIZE, under which the kernel's datagrams do not go
+_READS = const(4096)
+_INET, _INET6 = const(2), const(10)
+_LISTENERS = const(0x480)  # TCP_LISTEN and TCP_CLOSE: their IPv6 records have one attribute more
+# All that sockstat counts: not TIME_WAIT, nor the requests that SYN_RECV stands for.
+_OTHERS = const(0xB36)
+# proc_scan.rows and walk.messages, `st`
+_POS, _KNOWN, _PORT, _SLOT, _LENGTH, _COUNTED = 0, 6, 8, 9, 11, 12
+
+
+class Netlink:
+    """`tcp(...)` fills a sample.SocketTable's TCP half."""
+
+    def __init__(self, net):
+        self._stats = net("sockstat"), net("sockstat6")
+        self._file = None
+        self._buf = None
+
+    def tcp(self, state, raw, addresses, into, lines):
+        """True when all TCP sockets are in `into`. False when they are not, and then `into` holds a part of them."""
+        try:
+            if self._file is None:
+                self._open()
+            state[_COUNTED] = 0
+            for kind in range(4):
+                if not self._dump(kind, state, raw, addresses, into):
+                    return False
+            return not into.tcp_ports.more and state[_COUNTED] == self._inuse(lines)
+        except (OSError, AttributeError, MemoryError):
+            self._file = None
+            return False
+
+    def _open(self):
+        if self._buf is None:
+            self._buf = bytearray(_SIZE)
+            self._view = memoryview(self._buf)
+            # struct nlmsghdr {length 72, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0}, inet_diag_req_v2
+            self._request = bytearray(72)
+            self._request[0 if ORDER else 3] = 72
+            self._request[4 if ORDER else 5] = 20
+            self._request[6 if ORDER else 7] = 1
+            self._request[7 if ORDER else 6] = 3
+            self._request[17] = 6  # IPPROTO_TCP
+            self._sizes = array("i", (0, 0, 0, 0))
+            self._views = [None] * 4
+        self._file = _connect()
+        # A first dump, of no socket, tells the kernel how large our buffer is.
+        self._ask(_INET, 0)
+        self._drain()
+
+    def _ask(self, family, states):
+        r = self._request
+        r[16] = family
+        r[20 if ORDER else 23] = states & 255
+        r[21 if ORDER else 22] = states >> 8
+        self._file.write(r)
+
+    def _drain(self):
+        for _ in range(_READS):
+            if not self._file.readinto(self._view):
+                return
+
+    def _dump(self, kind, state, raw, addresses, into):
+        family = _INET if kind < 2 else _INET6
+        states = _LISTENERS if kind & 1 else _OTHERS
+        if not self._sizes[kind]:
+            # The records' size is not known yet: look at the first one.
+            self._ask(family, states)
+            if not self._file.readinto(self._view):
+                return False
+            state[_POS] = state[_LENGTH] = 0
+            event = messages(self._buf, len(self._buf), state, raw, addresses.table, into.records, into.state)
+            self._drain()
+            if event == OVER:
+                return True  # there are none
+            size = self._sizes[kind] = state[_LENGTH]
+            if not size:
+                return False
+            self._views[kind] = self._view[: _SIZE // size * size]
+        state[_LENGTH] = self._sizes[kind]
+        self._ask(family, states)
+        over = False
+        for _ in range(_READS):
+            n = self._file.readinto(self._views[kind])
+            if not n:
+                break
+            state[_POS] = 0
+            event = UNKNOWN
+            while event != DONE and event < OVER:
+                state[_KNOWN] = addresses.count
+                event = messages(self._buf, n, state, raw, addresses.table, into.records, into.state)
+                if event == LISTENING:
+                    into.tcp_ports.add(state[_PORT], state[_SLOT])
+                elif event == UNKNOWN:
+                    addresses.learn(raw, 0, state[_SLOT])
+            if event == BROKEN:
+                self._sizes[kind] = 0
+                self._drain()
+                return False
+            over = event == OVER
+        return over
+
+    def _inuse(self, lines):
+        # "TCP: inuse 12 orphan 0 …" and "TCP6: inuse 3"; without IPv6 there is no second file.
+        total = 0
+        for file in self._stats:
+            if lines.begin(file):
+                while lines.fill():
+                    end = lines.line()
+                    while end >= 0:
+                        total += _count(lines.buf, lines.start, end)
+                        lines.start = end + 1
+                        end = lines.line()
+        return total
+
+
+def _connect():
+    s = socket.socket(16, 3, 4)  # AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG
+    s.setblocking(False)
+    return s.makefile("rwb", 0)
+
+
+def _count(buf, start, end):
+    colon = proc_scan.find(buf, start, end, 58)
+    if buf[start] != 84 or buf[start + 1] != 67 or colon + 8 > end or buf[colon + 2] != 105:
+        return 0
+    n = 0
+    at = colon + 8
+    while at < end and 48 <= buf[at] <= 57:
+        n = n * 10 + buf[at] - 48
+        at += 1
+    return n

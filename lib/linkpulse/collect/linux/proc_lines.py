@@ -1,0 +1,117 @@
+"""Whole lines of a /proc file through one fixed buffer, without allocating.
+
+Files stay open and are read again from their start: the kernel makes their text anew at each pass.
+"""
+
+from errno import ENOENT
+from . import proc_scan
+from ...port import const
+
+_CARRY = const(400)  # a longer line is not one of the kernel's: it is dropped and counted
+
+
+class ProcLines:
+    """After `fill()` is true, whole lines stand in buf[start:end].
+
+    The rows of /proc/net/tcp and udp are padded to 150 and 128 bytes: reading a multiple of that leaves nothing to
+    carry over. Without that it works too.
+    """
+
+    def __init__(self, rows=8):
+        self.buf = bytearray(_CARRY + 150 * rows)
+        self._views = {}
+        self._all = memoryview(self.buf)
+        self.dropped = 0
+        self.start = self.end = self._last = _CARRY
+
+    def begin(self, file):
+        """Starts `file` again from its first line. False, when it cannot be read."""
+        self.start = self.end = self._last = _CARRY
+        self._dropping = False
+        self._file = file.rewind()
+        self._view = self._view_for(file.align)
+        return self._file is not None
+
+    def fill(self):
+        """Reads on. False at the end of the file. Raises OSError where the kernel refuses to go on."""
+        buf = self.buf
+        carry = self._last - self.end
+        if carry > _CARRY:
+            self._drop()
+            carry = 0
+        proc_scan.move(buf, self._last - carry, self._last, _CARRY - carry)
+        self.start = _CARRY - carry
+        n = self._file.readinto(self._view)
+        if not n:
+            self._last = self.end = self.start
+            if carry and not self._dropping:
+                # The last line has no end: it is given one, and whoever reads it judges it. It may lie where `buf` has
+                # no room behind it only if it filled the carry, and then the first byte of the read area is free.
+                self._last = self.end = _CARRY + 1
+                buf[_CARRY] = 10
+                return True
+            return False
+        self._last = _CARRY + n
+        if self._dropping:
+            self.start = proc_scan.find(buf, _CARRY, self._last, 10)
+            if self.start < self._last:
+                self.start += 1
+                self._dropping = False
+        self.end = proc_scan.rfind(buf, self.start, self._last, 10)
+        if self._dropping:
+            self._last = self.end
+        return True
+
+    def line(self):
+        """Goes past one line: its end (where its newline stands), or -1 when buf[start:end] is used up.
+
+        The line is buf[start:that]; set `start` to one more than that when done with it.
+        """
+        if self.start >= self.end:
+            return -1
+        return proc_scan.find(self.buf, self.start, self.end, 10)
+
+    def _drop(self):
+        self.dropped += not self._dropping
+        self._dropping = True
+
+    def _view_for(self, align):
+        if align not in self._views:
+            room = len(self.buf) - _CARRY
+            self._views[align] = self._all[_CARRY : _CARRY + room // align * align]
+        return self._views[align]
+
+
+class ProcFile:
+    """A file that is kept open and read again and again; one that is gone is tried again at the next pass."""
+
+    def __init__(self, path, align=1):
+        self.path = path
+        self.align = align
+        self.error = None
+        self._file = None
+
+    def rewind(self):
+        """The open file at its start, or None with the OSError in `error`."""
+        try:
+            if self._file is None:
+                self._file = open(self.path, "rb", 0)
+            else:
+                self._file.seek(0)
+            self.error = None
+        except OSError as e:
+            self.fail(e)
+        return self._file
+
+    def fail(self, error):
+        self.error = error
+        self.close()
+
+    def absent(self):
+        """True when the file does not exist, as it is with tcp6 in a kernel without IPv6."""
+        return self.error is not None and abs(self.error.errno) == ENOENT
+
+    def close(self):
+        if self._file is not None:
+            self._file.close()
+            self._file = None

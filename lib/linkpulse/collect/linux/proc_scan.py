@@ -1,0 +1,166 @@
+# mpy-cross: -X emit=viper
+"""The loops over text that the kernel writes: rows of /proc/net/{tcp,tcp6,udp,udp6} and numbers of /proc/net/dev.
+
+One source for two compilers. Where the interpreter has a native emitter this file is compiled with the one named in
+its first line, and `ptr8`, `ptr32` are machine pointers; elsewhere it is bytecode and they are the functions below.
+It keeps to what both understand, allocates nothing, and never reads or writes outside of the range it is given.
+"""
+
+from .classify import DONE, LISTENING, UNKNOWN, classify  # noqa: F401 (what `rows` returns)
+
+
+def ptr8(buf):
+    return buf
+
+
+def ptr32(buf):
+    return buf
+
+
+def move(buf, start: int, end: int, to: int):
+    """Copies buf[start:end] to `to`, from its end backwards when it moves up."""
+    b = ptr8(buf)
+    n = end - start
+    if to > start:
+        while n > 0:
+            n -= 1
+            b[to + n] = b[start + n]
+    else:
+        i = 0
+        while i < n:
+            b[to + i] = b[start + i]
+            i += 1
+
+
+def find(buf, start: int, end: int, char: int) -> int:
+    """Where `char` stands in buf[start:end], or `end`."""
+    b = ptr8(buf)
+    while start < end and b[start] != char:
+        start += 1
+    return start
+
+
+def rfind(buf, start: int, end: int, char: int) -> int:
+    """Just after the last `char` in buf[start:end], or `start`."""
+    b = ptr8(buf)
+    while end > start and b[end - 1] != char:
+        end -= 1
+    return end
+
+
+def number(buf, start: int, end: int, values, at: int) -> int:
+    """The decimal number after blanks as low and high part (24 + 30 bits) in values[at:at+2]; its end, or -1."""
+    b = ptr8(buf)
+    v = ptr32(values)
+    while start < end and b[start] == 32:
+        start += 1
+    first = start
+    low = 0
+    high = 0
+    while start < end:
+        c = int(b[start]) - 48
+        if c < 0 or c > 9:
+            break
+        low = low * 10 + c
+        high = (high * 10 + (low >> 24)) & 0x3FFFFFFF
+        low &= 0xFFFFFF
+        start += 1
+    if start == first:
+        return -1
+    v[at] = low
+    v[at + 1] = high
+    return start
+
+
+def unhex(buf, start: int, digits: int, hexa, raw, at: int, order: int) -> int:
+    """`digits` hex digits as bytes in raw[at:], words of four turned over by `order` 3, not by 0; 0 if all are good."""
+    b = ptr8(buf)
+    h = ptr8(hexa)
+    r = ptr8(raw)
+    bad = 0
+    k = 0
+    while k < digits >> 1:
+        high = int(h[b[start + 2 * k]])
+        low = int(h[b[start + 2 * k + 1]])
+        bad |= high | low
+        r[at + (k ^ order)] = (high << 4 | low) & 255
+        k += 1
+    return bad >> 4
+
+
+def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
+    """Reads socket rows from buf[st[0]:end], which must hold whole lines, and goes on where it stopped.
+
+    DONE at the end; what needs more than `classify` does, it returns. `st` besides classify's: 0 position, 1 hex digits
+    of an address (8 or 32), 2 the state that listens (10 TCP, 7 UDP), 3 the state that is a connection (1, or 256 for
+    none), 4 byte order (3 little-endian, 0 big), 7 rows skipped. `hexa`: value of each hex digit, 255 elsewhere.
+    """
+    b = ptr8(buf)
+    s = ptr32(st)
+    h = ptr8(hexa)
+    r = ptr8(raw)
+    digits = int(s[1])
+    order = int(s[4])
+    pos = int(s[0])
+    while pos < end:
+        line = pos
+        while b[pos] != 10:
+            pos += 1
+        pos += 1  # the next line; `end` is just after a newline, so this stays inside
+        p = line
+        while b[p] == 32:
+            p += 1
+        while b[p] >= 48 and b[p] <= 57:
+            p += 1
+        p += 2  # ": "
+        # local address ":" port " " remote address ":" port " " state
+        state_at = p + 2 * digits + 12
+        if state_at + 2 > pos or b[p - 2] != 58:
+            s[7] = int(s[7]) + 1
+            continue
+        high = int(h[b[state_at]])
+        low = int(h[b[state_at + 1]])
+        bad = high | low
+        state = high << 4 | low
+        listening = state == int(s[2])
+        if not listening and state != int(s[3]):
+            if bad > 15 or b[state_at - 1] != 32:
+                s[7] = int(s[7]) + 1
+            continue
+        if b[p + digits] != 58 or b[p + digits + 5] != 32 or b[p + 2 * digits + 6] != 58 or b[state_at - 1] != 32:
+            bad = 255
+        q = p
+        k = 0
+        half = 0
+        while half < 36:
+            i = 0
+            while i < digits:
+                high = int(h[b[q]])
+                low = int(h[b[q + 1]])
+                bad |= high | low
+                r[half + (k ^ order)] = (high << 4 | low) & 255
+                k += 1
+                i += 2
+                q += 2
+            q += 1
+            k = half + 16
+            i = 0
+            while i < 2:
+                high = int(h[b[q]])
+                low = int(h[b[q + 1]])
+                bad |= high | low
+                r[k + i] = (high << 4 | low) & 255
+                q += 2
+                i += 1
+            q += 1
+            k = 0
+            half += 18
+        if bad > 15:
+            s[7] = int(s[7]) + 1
+            continue
+        event = int(classify(raw, 4 if digits == 8 else 6, 1 if listening else 0, st, addresses, records, table))
+        if event:
+            s[0] = line if event == 2 else pos
+            return event
+    s[0] = pos
+    return 0

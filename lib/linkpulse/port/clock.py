@@ -1,0 +1,68 @@
+"""The wall clock, whether it can be believed, and how to set it."""
+
+import os
+import struct
+from ..errors import ClockError
+from . import set_wall_clock, wall_clock
+
+# Boards start at 2000, 2015 or 2021. Before this day no build of this package existed.
+BUILD = 1767225600  # 2026-01-01
+_LATEST = BUILD + 20 * 31557600  # a clock beyond it is as wrong as one before it
+_NTP_TO_1970 = 2208988800
+_NTP_ERA = 0x100000000  # NTP's seconds start again in 2036
+
+
+def epoch():
+    """Seconds since 1970, or None where the clock cannot be right: nobody set it, or it was set wrong."""
+    now = wall_clock()
+    return now if BUILD <= now < _LATEST else None
+
+
+def synchronize(server, timeout=5, setter=None):
+    """Asks an NTP server (RFC 5905, a client's way of it: one packet) and sets the clock. Raises ClockError.
+
+    The answer must be to this very question and between the build date and 20 years later. `server` is a name, or
+    name:port. `setter(seconds since 1970)` sets the clock, by default the board's real-time clock.
+    """
+    from . import socket
+
+    host, _, port = server.partition(":")
+    question = bytearray(48)
+    question[0] = 0x23  # version 4, client
+    nonce = os.urandom(8)
+    question[40:48] = nonce
+    s = None
+    try:
+        address = socket.getaddrinfo(host, int(port or 123), 0, socket.SOCK_DGRAM)[0]
+        s = socket.socket(address[0], socket.SOCK_DGRAM)
+        s.settimeout(timeout)
+        s.connect(address[-1])
+        s.send(question)
+        answer = s.recv(48)
+    except (OSError, IndexError, ValueError) as e:
+        raise ClockError("the clock is not set, and the time server %s does not answer (%s)" % (server, e))
+    finally:
+        if s is not None:
+            s.close()
+    (setter or _set)(_checked(answer, nonce, server))
+
+
+def _checked(answer, nonce, server):
+    # Mode 4 (server), stratum 1 to 15 (0 is a refusal), our own question's timestamp, and a time at all: zero says
+    # that there is none (RFC 5905, 6), and would be taken for a moment of 2036.
+    timeless = len(answer) < 48 or answer[40:48] == bytes(8)
+    if timeless or answer[0] & 7 != 4 or not 1 <= answer[1] <= 15 or bytes(answer[24:32]) != nonce:
+        raise ClockError("the time server %s answers something else than the time" % server)
+    now = struct.unpack(">I", answer[40:44])[0] - _NTP_TO_1970
+    if now < BUILD:
+        now += _NTP_ERA
+    if not BUILD <= now < _LATEST:
+        raise ClockError("the time server %s gives a time that cannot be" % server)
+    return now
+
+
+def _set(now):
+    try:
+        set_wall_clock(now)
+    except (ImportError, AttributeError):
+        raise ClockError("the clock is not set: on this platform that is up to the operating system")

@@ -1,0 +1,40 @@
+"""CPython, as far as the modules without I/O need it: they are tested there too. See port/micropython.py."""
+
+import sys
+import time as _time
+import traceback
+
+
+class time:  # noqa: N801 (it stands for MicroPython's module)
+    """Ticks that wrap as they do on a board."""
+
+    _PERIOD = 1 << 30
+
+    sleep_ms = staticmethod(lambda ms: _time.sleep(ms / 1000))
+    ticks_ms = staticmethod(lambda: _time.monotonic_ns() // 1000000 % time._PERIOD)
+    ticks_add = staticmethod(lambda ticks, ms: (ticks + ms) % time._PERIOD)
+    ticks_diff = staticmethod(lambda a, b: (a - b + time._PERIOD // 2) % time._PERIOD - time._PERIOD // 2)
+
+
+def const(value):
+    return value
+
+
+def mem_alloc():
+    return 0
+
+
+def mem_free():
+    return sys.maxsize
+
+
+def print_exception(e, file=sys.stdout):
+    traceback.print_exception(e, file=file)
+
+
+def wall_clock():
+    return int(_time.time())
+
+
+def set_wall_clock(seconds):
+    raise AttributeError("the operating system sets the clock")

@@ -1,0 +1,29 @@
+"""MicroPython: what it has is what the other runtimes imitate.
+
+const(value); mem_alloc() and mem_free() in bytes; print_exception(e, file); the wall clock.
+"""
+
+from gc import mem_alloc, mem_free  # noqa: F401
+from micropython import const  # noqa: F401
+from sys import print_exception  # noqa: F401
+
+
+def wall_clock():
+    """The clock's seconds since 1970, whether it is right or not."""
+    import time
+
+    return int(time.time()) + _to_1970(time)
+
+
+def set_wall_clock(seconds):
+    """Sets the board's real-time clock to `seconds` since 1970. Raises ImportError or AttributeError where
+    Python cannot."""
+    from machine import RTC
+    import time
+
+    t = time.gmtime(seconds - _to_1970(time))
+    RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
+
+
+def _to_1970(time):
+    return 946684800 if time.gmtime(0)[0] == 2000 else 0

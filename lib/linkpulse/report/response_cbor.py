@@ -1,0 +1,36 @@
+"""A response in CBOR, read within bounds."""
+
+from .response import MAX_TEXT
+from microcbor import INDEFINITE, MAP, TEXT, Reader
+
+
+def fields(payload, expected):
+    """[report id, error code, message], None where one is missing. Malformed or ValueError for no response."""
+    r = Reader(payload)
+    found = [None, None, None]
+    _map(r, found, expected, True)
+    return found
+
+
+def _map(r, found, expected, outer):
+    n = r.map()
+    while n and not (n == INDEFINITE and r.at_break()):
+        n -= n > 0
+        if r.peek() != TEXT:
+            r.skip()
+            r.skip()
+            continue
+        key = bytes(r.text())
+        if outer and key == b"reportId":
+            found[0] = r.int()
+        elif outer and found[0] is None and key == str(expected).encode():
+            found[0] = expected
+            r.skip()
+        elif outer and key == b"statusDetails" and r.peek() == MAP:
+            _map(r, found, expected, False)
+        elif not outer and key == b"ErrorCode" and r.peek() == TEXT:
+            found[1] = str(r.text(), "utf-8")[:MAX_TEXT]
+        elif not outer and key == b"ErrorMessage" and r.peek() == TEXT:
+            found[2] = str(r.text(), "utf-8")[:MAX_TEXT]
+        else:
+            r.skip()

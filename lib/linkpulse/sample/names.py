@@ -1,0 +1,81 @@
+"""Interface names by small number."""
+
+from ..port import const
+
+NO_INTERFACE = const(255)  # a slot: the interface is not known, or the address is a wildcard
+
+NAMES = const(250)  # at the most, so that a slot fits a byte
+_SIZE = const(16)  # IFNAMSIZ of linux/if.h, with the zero at the end
+_SEEN = const(1)
+_SEEN_BEFORE = const(2)
+
+
+class Names:
+    """Interface names by small number (slot). A slot is used again only after a whole sample without its name."""
+
+    def __init__(self):
+        self._names = []
+        self._seen = bytearray()
+        self.fresh = False  # the last `find` met a name that was not in the sample before
+
+    def begin(self):
+        for slot in range(len(self._names)):
+            self._seen[slot] = (self._seen[slot] & _SEEN) << 1
+
+    def again(self):
+        """The sample that was begun came to nothing: the next one follows the one before it."""
+        for slot in range(len(self._names)):
+            if self._seen[slot]:
+                self._seen[slot] = _SEEN
+
+    def name(self, slot):
+        """The name in bytes, or None for NO_INTERFACE."""
+        return None if slot == NO_INTERFACE else self._names[slot]
+
+    def known(self):
+        """How many slots are in use."""
+        return len(self._names)
+
+    def seen(self, slot):
+        return self._seen[slot] & _SEEN
+
+    def find(self, buf, start, end):
+        """The slot of the name buf[start:end], a new one where needed.
+
+        NO_INTERFACE when all are taken, or for what cannot be a name: it is empty, too long or not UTF-8.
+        """
+        n = end - start
+        if not 0 < n < _SIZE:
+            return NO_INTERFACE
+        for slot in range(len(self._names)):
+            name = self._names[slot]
+            if len(name) == n:
+                i = 0
+                while i < n and name[i] == buf[start + i]:
+                    i += 1
+                if i == n:
+                    self.fresh = not self._seen[slot]
+                    self._seen[slot] |= _SEEN
+                    return slot
+        self.fresh = True
+        return self._new(bytes(buf[start:end]))
+
+    def _new(self, name):
+        try:
+            str(name, "utf-8")
+        except ValueError:  # UnicodeError is one
+            return NO_INTERFACE
+        slot = len(self._names)
+        if slot < NAMES:
+            if len(self._seen) == slot:
+                self._seen.append(0)
+            self._names.append(name)
+        else:
+            slot = 0
+            while self._seen[slot]:
+                slot += 1
+                if slot == NAMES:
+                    return NO_INTERFACE
+            self._names[slot] = name
+        self._seen[slot] = _SEEN
+        return slot

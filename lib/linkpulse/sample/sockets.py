@@ -1,0 +1,74 @@
+"""A bounded table of the sockets of one moment: listening ports, and a random sample of the connections.
+
+Nothing here knows a platform or a report. Everything is allocated at construction.
+"""
+
+import random
+from array import array
+from ..port import const
+from .names import Names
+from .ports import PortTable
+
+# A connection's record: slot, family (4 or 6), local port, remote port (big-endian), remote address.
+RECORD = const(22)
+# The state that a collector's scanner shares: see SocketTable.
+TOTAL, CAPACITY, RANDOM_A, RANDOM_B = range(4)
+
+
+class SocketTable:
+    """Listening TCP and UDP ports and established TCP connections of one moment.
+
+    `records` holds the connections, RECORD bytes each; past its capacity they are a uniform random sample of all
+    (reservoir sampling), and `connections` stays the true number. `tcp_read`, `udp_read` say what was collected.
+    """
+
+    def __init__(self, connections=50, ports=128):
+        self.names = Names()
+        self.tcp_ports = PortTable(ports)
+        self.udp_ports = PortTable(ports)
+        self.tcp_total = self.udp_total = 0
+        self.tcp_read = self.udp_read = False
+        self.records = bytearray(RECORD * connections)
+        seed = random.getrandbits(30)
+        # Two multiply-with-carry generators whose products stay under 2**30.
+        self.state = array("i", (0, connections, seed & 0x7FFF | 1, seed >> 15 | 1))
+
+    def begin(self):
+        self.names.begin()
+        self.begin_tcp()
+        self.udp_ports.begin()
+        self.udp_total = 0
+        self.udp_read = False
+
+    def begin_tcp(self):
+        """Starts the TCP half over."""
+        self.tcp_ports.begin()
+        self.tcp_total = 0
+        self.tcp_read = False
+        self.state[TOTAL] = 0
+
+    def add(self, slot, family, local_port, remote_port, address, at):
+        """One more connection, to address[at:]; `local_port` 0 where the platform does not know it."""
+        total = self.state[TOTAL]
+        self.state[TOTAL] = total + 1
+        place = total if total < self.state[CAPACITY] else random.getrandbits(30) % (total + 1)
+        if place >= self.state[CAPACITY]:
+            return
+        record = place * RECORD
+        out = self.records
+        out[record] = slot
+        out[record + 1] = family
+        out[record + 2] = local_port >> 8
+        out[record + 3] = local_port & 255
+        out[record + 4] = remote_port >> 8
+        out[record + 5] = remote_port & 255
+        for i in range(4 if family == 4 else 16):
+            out[record + 6 + i] = address[at + i]
+
+    @property
+    def connections(self):
+        return self.state[TOTAL]
+
+    @property
+    def kept(self):
+        return min(self.state[TOTAL], self.state[CAPACITY])

@@ -1,0 +1,1 @@
+"""One connection to the broker: MQTT over mutual TLS, with a deadline for everything."""

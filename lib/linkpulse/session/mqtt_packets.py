@@ -1,0 +1,197 @@
+"""The socket that umqtt.simple is given: whole packets, bounded sizes, and under it a link with a deadline.
+
+umqtt reads byte by byte and believes every length. So this stream takes a packet off the wire as a whole, checks it,
+and only then lets umqtt read it. What umqtt relies on here, in 1.3.4 and 1.8.0 alike: `connect(addr)` with what
+`Resolver.getaddrinfo` returned, `read(n)`, `write(buf[, n])`, `setblocking(flag)`, `settimeout(t)`, `close()`.
+
+Besides a link's errors: ProtocolError (a packet that MQTT does not allow here) and TooLarge.
+"""
+
+from ..errors import ProtocolError, TooLarge
+from ..port import const
+
+CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = const(0x20), const(0x30), const(0x40), const(0x90), const(0xD0)
+# What a broker may send here, and the bytes that it has at least (PUBLISH, SUBACK) or exactly.
+_LEAST = {CONNACK: 2, PUBLISH: 2, PUBACK: 2, SUBACK: 3, PINGRESP: 0}
+
+_MOST = const(262144)  # twice what AWS IoT carries: more is not read away
+
+
+class Resolver:
+    """Stands where umqtt.simple looks for the module `socket`."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def socket(self, *_):
+        return self._stream
+
+    def getaddrinfo(self, host, port, *_):
+        # Resolved in connect(), where every address is tried.
+        return [(0, 0, 0, "", (host, port))]
+
+
+class MQTTPackets:
+    """MQTT packets over `link`, with `size` bytes of buffer, which is also the largest packet that is taken.
+
+    Reading and writing share the buffer: umqtt has read a packet to its end before it writes the next.
+    """
+
+    def __init__(self, link, size=1024):
+        self._link = link
+        self._buf = bytearray(size)
+        self._view = memoryview(self._buf)
+        self.expect(0, -1)
+        self._forget()
+
+    def _forget(self):
+        self._unsent = 0
+        self._at = self._end = 0
+        self._blocking = True
+        self._partial = False
+        self.ponged = True  # no PINGREQ is without its answer
+
+    def expect(self, kind, packet_id):
+        """Lets umqtt see the acknowledgement `kind` of that id; all others are taken off the wire and ignored."""
+        self._expected = kind
+        self._expected_id = packet_id
+
+    def between_packets(self):
+        """True when no packet is half read or half written, so that the connection can go on."""
+        return self._link.connected() and not self._unsent and not self._partial
+
+    def connect(self, address):
+        self._forget()
+        self._link.connect(address[0], address[1])
+
+    def close(self):
+        self._unsent = 0
+        self._link.close()
+
+    def setblocking(self, flag):
+        self._blocking = flag
+
+    def settimeout(self, _):
+        pass  # the deadline is the link's
+
+    def write(self, buf, n=None):
+        if n is None:
+            n = len(buf)
+        source = memoryview(buf)
+        self._at = self._end = 0
+        at = 0
+        while at < n:
+            if self._unsent == len(self._buf):
+                self.flush()
+            part = min(n - at, len(self._buf) - self._unsent)
+            self._buf[self._unsent : self._unsent + part] = source[at : at + part]
+            self._unsent += part
+            at += part
+        return n
+
+    def flush(self):
+        """Sends what was written, so that a packet is one TLS record where it fits the buffer."""
+        if self._unsent:
+            self._link.send(self._view[: self._unsent])
+            self._unsent = 0
+
+    def read(self, n):
+        if n == 0:
+            return b""
+        if self._at == self._end and not self._fetch():
+            return None
+        if n < 0 or n > self._end - self._at:
+            raise ProtocolError("a packet from the broker is shorter than what it says is in it")
+        self._at += n
+        return bytes(self._view[self._at - n : self._at])
+
+    def _fetch(self):
+        # The next packet that umqtt is to see, whole, from its first byte. False when there is none and umqtt does
+        # not want to wait.
+        self.flush()
+        while self._blocking or self._link.ready(0):
+            if self._receive() and self._wanted():
+                return True
+        return False
+
+    def _receive(self):
+        # One packet: type, length (MQTT 3.1.1, 2.2.3: four bytes at the most), body.
+        self._at = self._end = 0
+        buf = self._buf
+        if not self._link.receive(self._view[:1], self._blocking):
+            return False
+        self._partial = True
+        at = 0
+        length = 0
+        while True:
+            at += 1
+            if at > 4:
+                raise ProtocolError("a packet length from the broker has more than four bytes")
+            self._link.receive(self._view[at : at + 1], True)
+            length |= (buf[at] & 127) << 7 * (at - 1)
+            if buf[at] < 128:
+                break
+        kind = buf[0] & 0xF0
+        if at + 1 + length > len(buf):
+            self._let_go(length)
+            return False
+        least = _LEAST.get(kind)
+        open_ended = kind == PUBLISH or kind == SUBACK
+        if least is None or length < least or not (open_ended or length == least) or (kind != PUBLISH and buf[0] & 15):
+            raise ProtocolError("a packet 0x%02x of %d bytes from the broker" % (buf[0], length))
+        self._link.receive(self._view[at + 1 : at + 1 + length], True)
+        if kind == PUBLISH:
+            self._check_publish(at + 1, length)
+        self._end = at + 1 + length
+        self._partial = False
+        return True
+
+    def _let_go(self, length):
+        # A message larger than the buffer, from whoever may publish here. Were it not acknowledged, a broker that keeps
+        # the session would send it again at every connection, before anything else.
+        head = self._buf[0]
+        if head & 0xF0 != PUBLISH or length > _MOST:
+            raise TooLarge("a packet of %d bytes from the broker, over %d" % (length, len(self._buf)))
+        if self._expected == CONNACK:
+            raise ProtocolError("the broker's first packet is 0x%02x, not CONNACK" % head)
+        self._link.receive(self._view[:2], True)
+        topic = self._buf[0] << 8 | self._buf[1]
+        qos = head & 6
+        if qos > 2 or length < 2 + topic + qos:
+            raise ProtocolError("a large message from the broker is not what MQTT allows")
+        self._pass_over(topic)
+        if qos:
+            self._link.receive(self._view[2:4], True)
+        self._pass_over(length - 2 - topic - qos, 4)
+        self._partial = False
+        if qos:
+            self._buf[0] = PUBACK
+            self._buf[1] = 2
+            self._unsent = 4
+            self.flush()
+
+    def _pass_over(self, n, at=0):
+        while n > 0:
+            part = min(n, len(self._buf) - at)
+            self._link.receive(self._view[at : at + part], True)
+            n -= part
+
+    def _check_publish(self, at, length):
+        qos = self._buf[0] & 6
+        if qos > 2:
+            raise ProtocolError("a message with QoS 2 from the broker: none was asked for")
+        if length < 2 + (self._buf[at] << 8 | self._buf[at + 1]) + qos:  # two more bytes, of the packet id, at QoS 1
+            raise ProtocolError("a message from the broker is shorter than its topic")
+
+    def _wanted(self):
+        kind = self._buf[0] & 0xF0
+        if (kind == CONNACK) != (self._expected == CONNACK):
+            raise ProtocolError("the packet 0x%02x from the broker, where CONNACK must come once" % self._buf[0])
+        if kind == PUBLISH or kind == CONNACK:
+            return True
+        if kind == PINGRESP:
+            self.ponged = True
+        elif kind == self._expected and (self._buf[2] << 8 | self._buf[3]) == self._expected_id:
+            return True
+        self._end = 0
+        return False

@@ -1,0 +1,165 @@
+"""MQTT over mutual TLS with umqtt.simple, unchanged (1.3.4 and 1.8.0), on a stream with deadlines."""
+
+import umqtt.simple
+from ..errors import ClockError, NetworkError, ProtocolError, TimedOut
+from ..port import const, time
+from ..port.clock import epoch, synchronize
+from .mqtt_packets import CONNACK, PUBACK, SUBACK, Resolver, MQTTPackets
+from .subscribe import refused, subscribe
+from .tls_stream import TLSStream
+from .trust import context
+
+_DUP = const(8)  # MQTT 3.1.1, 3.3.1.1
+_TRIES = const(3)
+_MESSAGES = const(16)
+
+
+class Session:
+    """One connection to the broker in `settings`. `received(topic, payload)` gets every message, both in bytes.
+    `board`, if given, brings up the network, and its beat() is called several times in a second of waiting.
+
+    Every operation ends within `settings.timeout` seconds, and one that waits for an acknowledgement within three
+    times that, since it is tried three times on the same connection; only the platform's name resolution has bounds of
+    its own. Every error is a LinkpulseError, and leaves the session closed.
+    """
+
+    def __init__(self, settings, received, board=None):
+        self._host = settings.host
+        self._port = settings.port
+        self._files = settings.ca, settings.cert, settings.key
+        self._server_name = settings.server_name
+        self._client_id = settings.client_id
+        self._timeout = settings.timeout * 1000
+        # Twice the interval: the reports themselves keep the connection alive, within the bounds of AWS IoT.
+        self._keep_alive = min(1200, max(60, 2 * settings.interval))
+        self._received = received
+        self._board = board
+        self._ntp = settings.ntp
+        self._link = self._stream = None
+        self._client = None
+        self._sent = 0
+        self._dup = 0
+
+    def connected(self):
+        return self._client is not None
+
+    def connect(self):
+        """Connects, keeping what the broker has kept for this client. True when it had kept a session."""
+        beat = None
+        if self._board is not None:
+            beat = self._board.beat
+            self._board.connect()
+        if self._ntp and epoch() is None:
+            synchronize(self._ntp)
+        if epoch() is None:
+            raise ClockError("the clock is not set, and TLS needs it: set it, or name a server in `ntp`")
+        if self._stream is None:
+            self._link = TLSStream(context(*self._files), self._server_name, beat)
+            self._stream = MQTTPackets(self._link)
+        client = umqtt.simple.MQTTClient(self._client_id, self._host, self._port, keepalive=self._keep_alive)
+        client.set_callback(self._received)
+        own = umqtt.simple.socket
+        umqtt.simple.socket = Resolver(self._stream)
+        try:
+            present = self._operate(CONNACK, -1, client.connect, False)
+        finally:
+            umqtt.simple.socket = own
+        self._client = client
+        return bool(present)
+
+    def subscribe(self, topics):
+        """Subscribes to all topics in one packet. AuthError names one that the broker refuses."""
+        self._acknowledged(SUBACK, self._subscribe, topics, None)
+
+    def publish(self, topic, payload):
+        """Publishes with QoS 1 and waits for the acknowledgement. `payload` may be a memoryview."""
+        self._acknowledged(PUBACK, self._publish, topic, payload)
+
+    def wait(self, timeout):
+        """Takes what arrives within `timeout` ms; of a flood of messages some, so that it holds up nothing else."""
+        for _ in range(_MESSAGES):
+            if self._client is None or not self._link.ready(timeout):
+                return
+            self._operate(0, -1, self._client.check_msg)
+            timeout = 0
+
+    def keep_alive(self):
+        """Sends PINGREQ when nothing was sent for most of the keep-alive; the milliseconds until the next is due."""
+        quiet = time.ticks_diff(time.ticks_ms(), self._sent)
+        due = self._keep_alive * 750
+        if not self._stream.ponged:
+            if quiet >= self._timeout:
+                self.close()
+                raise TimedOut("the broker did not answer a ping")
+            return self._timeout - quiet
+        if quiet >= due:
+            self._stream.ponged = False
+            self._operate(0, -1, self._client.ping)
+            self._sent = time.ticks_ms()
+            return self._timeout
+        return due - quiet
+
+    def close(self):
+        """Says DISCONNECT if it can within a second, and closes."""
+        client = self._client
+        self._client = None
+        if self._stream is None:
+            return
+        try:
+            if client is not None:
+                self._link.arm(1000)
+                self._stream.write(b"\xe0\0")
+                self._stream.flush()
+        except Exception:
+            pass  # it was lost already, or there is no memory for it: then without a word
+        finally:
+            self._stream.close()
+
+    def _acknowledged(self, expected, call, topic, payload):
+        # The same packet with the same id again while no acknowledgement comes (MQTT 3.1.1, 4.4).
+        if self._client is None:
+            raise NetworkError("not connected")
+        packet_id = self._client.pid % 65535 + 1  # umqtt itself would go on from 65535 to 0 and wait for ever
+        self._dup = 0
+        for left in range(_TRIES - 1, -1, -1):
+            self._client.pid = packet_id - 1  # umqtt counts up before it uses it
+            try:
+                self._operate(expected, packet_id, call, topic, payload, retry=left)
+                self._sent = time.ticks_ms()
+                return
+            except TimedOut:
+                if self._client is None:
+                    raise
+            self._dup = _DUP
+
+    def _operate(self, expected, packet_id, call, *args, retry=0):
+        # One call of umqtt under one deadline. Its own errors (it has four kinds for a packet that it does not
+        # understand) cannot come from packets that the stream let through, but for a refusal. The stream survives only
+        # success, and an answer that is late while `retry` allows more.
+        stream = self._stream
+        self._link.arm(self._timeout)
+        stream.expect(expected, packet_id)
+        keep = False
+        try:
+            result = call(*args)
+            stream.flush()
+            keep = True
+            return result
+        except TimedOut:
+            keep = retry > 0 and stream.between_packets()
+            raise
+        except umqtt.simple.MQTTException as e:
+            raise refused(e.args[0])
+        except (OSError, IndexError, AssertionError, ValueError, TypeError) as e:
+            raise ProtocolError("umqtt.simple gave up: %s %s" % (type(e).__name__, e))
+        finally:
+            if not keep:
+                self._client = None
+                stream.close()
+
+    def _publish(self, topic, payload):
+        # umqtt puts `retain` into the first byte as it is, and that is where DUP goes.
+        self._client.publish(topic, payload, self._dup, 1)
+
+    def _subscribe(self, topics, _):
+        subscribe(self._client, self._stream, topics)

@@ -1,0 +1,47 @@
+"""What umqtt.simple leaves to do: SUBSCRIBE to several topics in one packet, and what a refusal means."""
+
+from ..errors import AuthError, NetworkError, ProtocolError
+from .mqtt_packets import SUBACK
+
+# MQTT 3.1.1, 3.2.2.3; 7 is AWS IoT's own.
+_REFUSALS = {
+    1: "it does not speak MQTT 3.1.1",
+    2: "it does not take the client id",
+    4: "it wants a user name and a password",
+    5: "its policy does not let this device connect",
+    7: "its policy does not let this device connect: does it allow iot:Connect for the client id?",
+}
+
+
+def subscribe(client, stream, topics):
+    """One SUBSCRIBE with QoS 1 for all `topics`, and its SUBACK. umqtt 1.3.4 writes a length of one byte, too short for
+    a long thing name, and one filter a packet."""
+    client.pid += 1
+    length = 2
+    for topic in topics:
+        length += 3 + len(topic)
+    stream.write(b"\x82")
+    if length > 127:
+        stream.write(bytes((length & 127 | 128, length >> 7)))
+    else:
+        stream.write(bytes((length,)))
+    stream.write(bytes((client.pid >> 8, client.pid & 255)))
+    for topic in topics:
+        stream.write(bytes((len(topic) >> 8, len(topic) & 255)))
+        stream.write(topic.encode())
+        stream.write(b"\x01")
+    while client.wait_msg() != SUBACK:
+        pass
+    answer = stream.read(3 + len(topics))
+    for i in range(len(topics)):
+        if answer[3 + i] > 2:
+            raise AuthError("the broker refuses a subscription to " + topics[i])
+
+
+def refused(code):
+    """The error for a CONNACK with that return code."""
+    if code in _REFUSALS:
+        return AuthError("the broker refuses: %s (CONNACK %d)" % (_REFUSALS[code], code))
+    if code == 3:
+        return NetworkError("the broker is not available (CONNACK 3)")
+    return ProtocolError("the broker refuses with an unknown CONNACK %s" % code)

@@ -1,0 +1,105 @@
+"""TLS with both sides proven: the context from files, and what a TLS failure means for a person."""
+
+import binascii
+import errno
+import os
+from ..errors import AuthError, NetworkError, SettingsError, TLSError
+from ..port import const
+
+# What mbedTLS says of a certificate, and what to do.
+_REASONS = (
+    ("expired", "the server's certificate has expired: renew it, or set this device's clock"),
+    ("future", "the server's certificate is not valid yet: is this device's clock right?"),
+    ("expected CN", "the server's certificate is for another name: set host or server_name to the name in it"),
+    ("not correctly signed", "the server's certificate is not signed by the CA in `ca`: is it the right broker?"),
+)
+_MAX_FILE = const(16384)
+_FATAL_ALERT = -0x7780  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
+_FAILURES = {
+    -0x7A00: "the server's certificate is not one for a server: give the broker one with that key usage",
+    -0x6E80: "the broker speaks an older TLS than 1.2: let it speak 1.2",
+}
+
+
+def context(ca, cert, key):
+    """A client's SSLContext from three files, PEM or DER, that verifies the server without exception.
+
+    Raises SettingsError for files that are missing, not what they should be, or (the key) readable by others.
+    """
+    from ..port import tls
+
+    try:
+        mode = os.stat(key)[0]
+    except OSError as e:
+        raise SettingsError("key: %s cannot be read (error %s)" % (key, e.args[0]))
+    if mode & 0o077:
+        raise SettingsError("key: %s can be read by others: chmod 600 it" % key)
+    c = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    c.verify_mode = tls.CERT_REQUIRED
+    if c.verify_mode != tls.CERT_REQUIRED:
+        raise TLSError("this firmware's TLS does not verify certificates: use one with mbedTLS")
+    for der in _ders("ca", ca):
+        _load("ca", ca, c.load_verify_locations, der)
+    # A chain stands in one buffer where it is DER too; the first certificate is the device's own.
+    _load("cert or key", cert, c.load_cert_chain, _ders("cert", cert)[0], _ders("key", key)[0])
+    return c
+
+
+def _load(name, path, load, *ders):
+    try:
+        load(*ders)
+    except (ValueError, OSError):
+        raise SettingsError("%s: %s does not hold what it should, as PEM or DER" % (name, path))
+
+
+def _ders(name, path):
+    # The DER blocks of a file. Most builds of MicroPython read DER only, so PEM is taken apart here.
+    try:
+        size = os.stat(path)[6]
+        if size > _MAX_FILE:
+            raise SettingsError("%s: %s has %d bytes: that is no key and no certificate" % (name, path, size))
+        with open(path, "rb") as f:
+            data = f.read(size)
+    except OSError as e:
+        raise SettingsError("%s: %s cannot be read (error %s)" % (name, path, e.args[0]))
+    if b"-----BEGIN" not in data:
+        return (data,)
+    blocks = []
+    for part in data.split(b"-----BEGIN ")[1:]:
+        label, _, body = part.partition(b"-----")
+        if label != b"EC PARAMETERS":
+            blocks.append(_decoded(name, path, body.partition(b"-----END")[0]))
+    if not blocks:
+        raise SettingsError("%s: %s has neither a key nor a certificate in it" % (name, path))
+    return blocks
+
+
+def _decoded(name, path, body):
+    try:
+        return binascii.a2b_base64(b"".join(body.split()))
+    except ValueError:
+        raise SettingsError("%s: %s is not whole: its base64 cannot be read" % (name, path))
+
+
+def explain(error, handshake, answered):
+    """The typed error for what a socket or TLS raised, in the TLS `handshake` and after the broker `answered` in it;
+    MemoryError where it was memory that failed."""
+    text = str(error)
+    if isinstance(error, ValueError):
+        for mark, reason in _REASONS:
+            if mark in text:
+                return TLSError(reason)
+        return TLSError("the server's certificate is refused: " + text)
+    code = error.args[0] if error.args else 0
+    # mbedTLS takes the Python heap on most boards; ESP-IDF has texts of its own.
+    if abs(code) == errno.ENOMEM or "ALLOC_FAILED" in text or "allocation failed" in text:
+        return MemoryError()
+    # Only a second flight can meet a closed pipe, and it holds this device's certificate; a reset may come before it.
+    judged = handshake and (abs(code) == 32 or answered and abs(code) == 104)
+    if judged or code == _FATAL_ALERT:
+        return AuthError("the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?")
+    if code in _FAILURES:
+        return TLSError(_FAILURES[code])
+    if code < -255:
+        return TLSError("TLS failed (%s): is that port a TLS listener?" % text)
+    return NetworkError("the connection is lost (error %s)" % text)

@@ -1,0 +1,1 @@
+"""`linkpulse dist`: one module for each kind of package."""

@@ -1,0 +1,73 @@
+"""The host's tools with the device code in them, as a Python wheel and as their source archive."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from linkpulse_tools import files, paths
+from linkpulse_tools.build.dist import files as dist_files
+from linkpulse_tools.build.dist.files import Member, Unavailable
+from linkpulse_tools.errors import ToolError
+
+BACKEND = "setuptools==84.2.1"  # of those that pyproject.toml asks for: another one may write other bytes
+SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "tools/linkpulse_tools", "lib", "firmware")
+HOOK = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
+
+
+def build(out: Path) -> list[Path]:
+    """Write the source archive, from a copy of the checkout, and the wheel, from that archive."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        copy(paths.ROOT, folder / "checkout")
+        made = run_backend("build_sdist", folder / "checkout", folder, "*.tar.gz")
+        members = _members(made)
+        archive = dist_files.tar_gz(out / made.name, members)
+        for name, member in members.items():
+            files.write(folder / name, member.data, member.mode)
+        wheel = run_backend("build_wheel", folder / made.name.removesuffix(".tar.gz"), folder, "*.whl")
+        return [Path(shutil.copy(wheel, out)), archive]
+
+
+def copy(root: Path, target: Path) -> None:
+    """All of a checkout that the package is made of."""
+    target.mkdir()
+    for name in SOURCES:
+        source, copied = root / name, target / name
+        if source.is_dir():
+            shutil.copytree(source, copied, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, copied)
+
+
+def run_backend(hook: str, project: Path, out: Path, pattern: str) -> Path:
+    """One of setuptools' hooks on a project; the one file in `out` that fits the pattern then."""
+    env = {**dist_files.environment(), "PYTHONPATH": str(backend())}
+    command = [sys.executable, "-c", HOOK, hook, str(out)]
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, umask=0o022)
+    if done.returncode:
+        raise ToolError(f"setuptools: {done.stderr.strip()}")
+    return next(out.glob(pattern))
+
+
+def backend() -> Path:
+    """The folder with setuptools, which pip brings once; Unavailable where it cannot."""
+    folder = paths.BUILD / "backend" / BACKEND.replace("==", "-")
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        part = Path(temporary) / "packages"
+        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-deps"]
+        done = subprocess.run([*command, "--target", str(part), BACKEND], capture_output=True, text=True)
+        if done.returncode:
+            raise Unavailable(f"pip cannot get {BACKEND}: {done.stderr.strip()}")
+        part.rename(folder)
+    return folder
+
+
+def _members(archive: Path) -> dict[str, Member]:
+    with tarfile.open(archive) as tar:
+        return {info.name: Member(tar.extractfile(info).read()) for info in tar if info.isfile()}

@@ -1,0 +1,65 @@
+"""`linkpulse listen`: the service's part on a broker of one's own, or on one that comes with it."""
+
+import contextlib
+import ipaddress
+import queue
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from linkpulse_tools.defender import display
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.errors import ToolError
+from linkpulse_tools.mqtt.broker import HOST, EmbeddedBroker
+from linkpulse_tools.mqtt.responder import Responder
+from linkpulse_tools.pki import authority
+from linkpulse_tools.pki.store import Store
+from linkpulse_tools.provision import local, mosquitto
+
+
+def _address(context, parameter, value: str | None) -> str | None:
+    try:
+        return value and str(ipaddress.IPv4Address(value))
+    except ValueError:
+        raise click.BadParameter("an IPv4 address of this machine; 0.0.0.0 is all of them") from None
+
+
+@click.command("listen")
+@click.option("--host", help="The broker's name or address, one that is in its certificate.  [default: localhost]")
+@click.option("--port", type=click.IntRange(1, 65535), help="The broker's port.  [default: as provisioned]")
+@click.option(
+    "--out",
+    default="devices",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where provision wrote.",
+)
+@click.option("--broker", is_flag=True, help="Be the broker too; for the desk: it has no access rules.")
+@click.option("--bind", callback=_address, metavar="ADDRESS", help="With --broker: its address.  [default: 127.0.0.1]")
+@click.option("--count", type=click.IntRange(min=1), help="End after this many reports.")
+@click.option("--limit", type=click.FloatRange(min=0), default=0, help="Seconds under which a thing's next is refused.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a report.")
+def command(host, port, out: Path, broker: bool, bind, count: int | None, limit: float, as_json: bool) -> None:
+    """Show every report on a broker and answer it, until Ctrl-C."""
+    if broker and host or bind and not broker:
+        raise click.UsageError("--broker goes with --bind, and without it comes --host")
+    store, progress = Store(out), Console(stderr=True)
+    bundle, outcomes = authority.bundle(store), queue.Queue()
+    if not bundle.service.pem.exists():
+        raise ToolError(f"{bundle.service.pem} is not there: linkpulse provision THING makes it")
+    port = port or mosquitto.port(store) or local.PORT
+    with contextlib.ExitStack() as stack:
+        if broker:
+            host = stack.enter_context(EmbeddedBroker(bundle, bind or HOST, port)).host
+        host = host or "localhost"
+        topics = local.reports(
+            store, lambda error: progress.print(f"left out: {error}", style="yellow", soft_wrap=True)
+        )
+        stack.enter_context(Responder(host, port, bundle, Service(limit, outcomes.put, topics)))
+        where = f"{bind or HOST} port {port} with a broker" if broker else f"{host} port {port}"
+        progress.print(f"listening on {where}; Ctrl-C ends", style="dim", soft_wrap=True)
+        console = Console()
+        while count is None or count > 0:
+            display.show_report(console, outcomes.get(), None, as_json)
+            count = count and count - 1

@@ -1,0 +1,190 @@
+"""`linkpulse run`: broker, service and device together, until enough reports are accepted."""
+
+import contextlib
+import json
+import queue
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from linkpulse_tools import paths
+from linkpulse_tools.build import firmware, umqtt
+from linkpulse_tools.defender import display
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.device import interpreter, process, qemu_board
+from linkpulse_tools.errors import ToolError
+from linkpulse_tools.mqtt import broker
+from linkpulse_tools.mqtt.responder import Responder
+from linkpulse_tools.pki import certs
+
+TIMEOUT = 10  # seconds an operation of the device may take
+SERVER_NAME = "localhost"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says. `count` None: until Ctrl-C. `limit` None: a little under the interval. `heap`: bytes
+    of the board in QEMU."""
+
+    count: int | None = None
+    interval: int = 5
+    format: str = "cbor"
+    tags: str = "short"
+    thing: str = "linkpulse-demo"
+    broker: str = "embedded"
+    micropython: str | None = None
+    loopback: bool = False
+    limit: float | None = None
+    as_json: bool = False
+    target: str = "unix"
+    heap: int | None = None
+
+    @property
+    def patience(self) -> float:
+        """Seconds in which something must be accepted."""
+        return 2 * self.interval + 3 * TIMEOUT
+
+    @property
+    def service_limit(self) -> float:
+        return min(300.0, self.interval) * 0.8 if self.limit is None else self.limit
+
+
+def run(options: Options, console: Console, progress: Console) -> None:
+    """Run until `count` reports are accepted; a ToolError says why that did not happen."""
+    script = paths.FIRMWARE / "main.py"
+    if not script.exists():
+        raise ToolError(f"{script} is missing: run this in a checkout of linkpulse")
+    target = TARGETS[options.target](options, script, progress)
+    bundle = certs.ensure(paths.CERTS, options.thing)
+    events: queue.Queue = queue.Queue()
+    with contextlib.ExitStack() as stack:
+        where = stack.enter_context(make_broker(options.broker, bundle))
+        service = Service(options.service_limit, lambda outcome: events.put(("outcome", outcome)))
+        stack.enter_context(Responder(where.host, where.port, bundle, service))
+        progress.print(
+            f"{options.broker} broker on port {where.port}, MicroPython {target.version}, "
+            f"thing {options.thing}, a report every {options.interval} s",
+            style="dim",
+            soft_wrap=True,
+        )
+        process = stack.enter_context(target.start(settings(options, where, bundle), events))
+        watch(options, events, process, console)
+
+
+class Unix:
+    """The device code as a process of this machine."""
+
+    def __init__(self, options: Options, script, progress):
+        self._runtime, self._script = interpreter.find(options.micropython), script
+        self.version = ".".join(map(str, self._runtime.version))
+        umqtt.ensure(paths.VENDOR)
+        self._env = process.environment(self._runtime)
+
+    def start(self, values: dict, events: queue.Queue):
+        path = process.write_settings(paths.RUN / "settings.json", values)
+        command = self._runtime.command(self._script, str(path))
+        return process.Device(command, self._env, paths.RUN / "device.log", events)
+
+
+class Qemu:
+    """The firmware with the agent frozen in, on the board in QEMU; settings and keys are copied to its RAM disk."""
+
+    def __init__(self, options: Options, script, progress):
+        self._elf = firmware.ensure("agent", progress=lambda text: progress.print(text, style="dim"))
+        self._script, self._heap = script, options.heap
+        self.version = f"on a Cortex-M3 with lwIP in QEMU, {options.heap or firmware.HEAP} bytes of heap"
+
+    @contextlib.contextmanager
+    def start(self, values: dict, events: queue.Queue):
+        named = {name: values[name] for name in ("ca", "cert", "key")}
+        values = {
+            **values,
+            "host": qemu_board.HOST,
+            "state": "linkpulse.state",
+            **{name: f"{name}.der" for name in named},
+        }
+        with qemu_board.Board(self._elf, self._heap) as running:
+            for name, path in named.items():
+                running.put(f"{name}.der", Path(path))
+            running.put("settings.json", json.dumps(values).encode())
+            running.put("main.py", self._script)
+            with qemu_board.Script(running, paths.RUN / "device.log", events) as script:
+                yield script
+
+
+TARGETS = {"unix": Unix, "qemu": Qemu}
+
+
+def make_broker(kind: str, bundle: certs.Bundle):
+    """The broker that was asked for, not yet started."""
+    return broker.EmbeddedBroker(bundle) if kind == "embedded" else broker.MosquittoBroker(bundle, paths.RUN)
+
+
+def settings(options: Options, where, bundle: certs.Bundle) -> dict:
+    """The device's settings for this run."""
+    return {
+        "thing": options.thing,
+        "host": where.host,
+        "port": where.port,
+        "server_name": SERVER_NAME,
+        "ca": str(bundle.ca.der),
+        "cert": str(bundle.thing.der),
+        "key": str(bundle.thing.key_der),
+        "interval": options.interval,
+        "allow_short_interval": options.interval < 300,
+        "format": options.format,
+        "tags": options.tags,
+        "loopback": options.loopback,
+        "state": str(paths.RUN / f"{options.thing.replace(':', '_')}.state"),
+        "timeout": TIMEOUT,
+    }
+
+
+def watch(options: Options, events: queue.Queue, process: process.Device, console: Console) -> None:
+    """Show what happens; return when `count` reports are accepted."""
+    pending, accepted, last_error = {}, 0, None
+    deadline = time.monotonic() + options.patience
+    while True:
+        try:
+            kind, what = events.get(timeout=max(0.0, deadline - time.monotonic()) if options.count else None)
+        except queue.Empty:
+            raise ToolError(
+                f"nothing accepted in {options.patience:g} s ({accepted} of {options.count} before); "
+                f"the device's last error: {last_error or 'none'}{_tail(process)}"
+            ) from None
+        if kind == "exit":
+            _show_all(console, pending, options)
+            raise ToolError(
+                f"the device ended with code {what}; its last error: {last_error or 'none'}{_tail(process)}"
+            )
+        if kind == "outcome":
+            pending[what.report_id] = what
+            continue
+        last_error = what.get("last_error") or last_error
+        outcome = pending.pop(what.get("report_id"), None)
+        if outcome:
+            display.show_report(console, outcome, what, options.as_json)
+        elif what.get("outcome") != "accepted":
+            display.show_failure(console, what, options.as_json)
+        if what.get("outcome") == "accepted":
+            accepted += 1
+            deadline = time.monotonic() + options.patience
+            pending.clear()
+            if accepted == options.count:
+                return
+        elif what.get("outcome") == "rejected" and options.count:
+            _show_all(console, pending, options)
+            why = f"{outcome.code}: {outcome.message}" if outcome else last_error
+            raise ToolError(f"report {what.get('report_id')} was rejected: {why}")
+
+
+def _show_all(console: Console, pending: dict, options: Options) -> None:
+    for outcome in pending.values():
+        display.show_report(console, outcome, None, options.as_json)
+
+
+def _tail(process: process.Device) -> str:
+    lines = process.tail()
+    return "\n  ".join(["\nits standard error (build/run/device.log) ends with", *lines]) if lines else ""

@@ -1,0 +1,1 @@
+"""`linkpulse deploy`: the agent and a device's files onto a board."""

@@ -1,0 +1,125 @@
+"""A device's folder, as `provision` writes it: settings.json, ca.der, cert.der, key.der; checked before it is used."""
+
+import datetime
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
+from linkpulse_tools.device import interpreter, process
+from linkpulse_tools.errors import ToolError
+
+SETTINGS = "settings.json"
+SOON = datetime.timedelta(days=30)
+# The device's own code checks them, so that nothing is let through here which the device refuses.
+CHECK = f"""
+import json
+from linkpulse.errors import SettingsError
+from linkpulse.settings import load
+try:
+    s = load({SETTINGS!r})
+    print(json.dumps({{"warnings": s.warnings, "timeout": s.timeout}}))
+except SettingsError as e:
+    print(json.dumps({{"problem": str(e)}}))
+"""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """`settings` is the map in settings.json. `files`: path on the device -> bytes, settings.json among them; without
+    the key when it was made on the device and never left it. `warnings` are for a person; `timeout` in seconds."""
+
+    path: Path
+    settings: dict
+    files: dict
+    warnings: tuple
+    timeout: int
+
+    @property
+    def own_key(self) -> str | None:
+        """The device's own key, a path on the device, where it is not in the folder."""
+        key = self.settings["key"]
+        return None if key in self.files else key
+
+
+def load(path: Path) -> Folder:
+    """The folder at `path`; a ToolError says everything that is wrong with it."""
+    if not (path / SETTINGS).is_file():
+        raise ToolError(f"{path} has no {SETTINGS}: `linkpulse provision` makes such a folder")
+    checked = _check(path)
+    settings = json.loads((path / SETTINGS).read_text())
+    files = {SETTINGS: (path / SETTINGS).read_bytes()}
+    problems = []
+    for name in ("ca", "cert", "key"):
+        inside = PurePosixPath(settings[name])
+        if inside.is_absolute() or ".." in inside.parts:
+            problems.append(f"{name}: {settings[name]} is not a path in this folder")
+        elif (path / inside).is_file():
+            files[settings[name]] = (path / inside).read_bytes()
+        elif name != "key":
+            problems.append(f"{name}: there is no {settings[name]}")
+    if problems:
+        raise ToolError(f"{path}: " + "; ".join(problems))
+    warnings = [*checked["warnings"], *_judge(path, settings, files)]
+    return Folder(path, settings, files, tuple(warnings), checked["timeout"])
+
+
+def _check(path: Path) -> dict:
+    runtime = interpreter.find()
+    done = subprocess.run(
+        [runtime.path, "-c", CHECK],
+        cwd=path,
+        env=process.environment(runtime),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    if done.returncode:
+        raise ToolError(f"{path / SETTINGS} cannot be checked:\n{done.stdout}{done.stderr}")
+    told = json.loads(done.stdout)
+    if "problem" in told:
+        raise ToolError(f"{path / SETTINGS}: {told['problem']}")
+    return told
+
+
+def _judge(path: Path, settings: dict, files: dict):
+    """Warnings; a ToolError for what no broker would let in."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    authorities = _certificates(path, settings["ca"], files)
+    if all(ca.not_valid_after_utc < now for ca in authorities):
+        raise ToolError(f"{path / settings['ca']} expired on {authorities[0].not_valid_after_utc:%Y-%m-%d}: renew it")
+    certificate = _certificates(path, settings["cert"], files)[0]
+    if certificate.not_valid_after_utc < now:
+        expired = f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+        raise ToolError(f"{path / settings['cert']} expired on {expired}: `linkpulse provision THING --renew`")
+    if certificate.not_valid_before_utc > now:
+        begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+        raise ToolError(f"{path / settings['cert']} is not valid before {begins}: is this machine's clock right?")
+    if settings["key"] in files and _key(path, settings["key"], files).public_key() != certificate.public_key():
+        raise ToolError(f"{path / settings['key']} is not the key of {settings['cert']}: `linkpulse provision` it anew")
+    if certificate.not_valid_after_utc < now + SOON:
+        yield f"{settings['cert']} expires on {certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
+def _certificates(path: Path, name: str, files: dict) -> list[x509.Certificate]:
+    data = files[name]
+    try:
+        if b"-----BEGIN" in data:
+            return x509.load_pem_x509_certificates(data)
+        return [x509.load_der_x509_certificate(data)]
+    except ValueError as error:
+        raise ToolError(f"{path / name} holds no certificate, PEM or DER: put the right file there") from error
+
+
+def _key(path: Path, name: str, files: dict):
+    data = files[name]
+    load_key = serialization.load_pem_private_key if b"-----BEGIN" in data else serialization.load_der_private_key
+    try:
+        return load_key(data, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ToolError(f"{path / name} holds no private key without a password: put the right file there") from error

@@ -1,0 +1,86 @@
+"""What deploy tells a person: the board it found, what it does, what became of the first report."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from linkpulse_tools.deploy import contents
+from linkpulse_tools.deploy.first_report import Report
+from linkpulse_tools.deploy.plan import Plan
+from linkpulse_tools.device.identity import Identity
+
+STYLES = {"copy": "green", "remove": "red", "keep": "dim"}
+SOURCES = {
+    "lwip": "lwIP's own tables (lwipstat)",
+    "linux": "the Linux kernel's tables",
+    "cyw43": "the radio's counters, and the sockets of Python",
+    "counted": "the sockets of Python",
+}
+KEPT = {
+    "main.py": "main.py is not linkpulse's and stays. To report from it: linkpulse.Agent(linkpulse.settings.load("
+    '"settings.json")) and its run() or step(). With --force deploy overwrites it.',
+    "boot.py": "boot.py is not linkpulse's and stays. Where sockets are counted it must begin with: "
+    "from linkpulse.collect.counted import install; install(). With --force deploy overwrites it.",
+}
+
+
+def warn(console: Console, text: str) -> None:
+    console.print(Text(text, style="yellow"), soft_wrap=True)
+
+
+def note(console: Console, text: str) -> None:
+    console.print(Text(text, style="dim"), soft_wrap=True)
+
+
+def board(port: str, who: Identity) -> Table:
+    """What was found."""
+    umqtt = {None: "to be installed", "frozen": "in the firmware", "file": "there"}
+    rows = (
+        ("port", port),
+        ("board", who.machine or who.platform),
+        ("firmware", f"{who.name} {contents.dotted(who)}"),
+        ("free", f"{who.heap:,} bytes of heap, {who.disk:,} bytes for files"),
+        ("sees", SOURCES[contents.collectors(who)[-1]]),
+        ("modules", f"frozen in, {who.frozen}" if who.frozen else str(contents.form(who))),
+        ("umqtt.simple", umqtt[who.umqtt]),
+    )
+    return _table(rows)
+
+
+def steps(todo: Plan) -> Table:
+    """Every file, and what would become of it."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("would be", "bytes", "file", "why"):
+        table.add_column(heading, justify="right" if heading == "bytes" else "left", overflow="fold")
+    done = {"copy": "copied", "remove": "removed", "keep": "kept"}
+    for step in todo.steps:
+        action = Text(done[step.action], style=STYLES[step.action])
+        table.add_row(action, f"{step.size:,}", Text(step.path), Text(step.why))
+    return table
+
+
+def summary(todo: Plan) -> str:
+    """In one line."""
+    copies, removed, kept = (todo.of(action) for action in ("copy", "remove", "keep"))
+    size = sum(step.size for step in copies)
+    return f"to copy: {len(copies)} files, {size:,} bytes; to remove: {len(removed)}; as they should be: {len(kept)}"
+
+
+def report(found: Report, seconds: float) -> Text:
+    """What became of the first report."""
+    number = found.status.get("report_id")
+    if found.outcome == "accepted":
+        return Text(
+            f"report {number} of {found.status['bytes']} bytes accepted, after {seconds:g} s", style="bold green"
+        )
+    text = f"report {number} reached the service, which took one less than 300 s ago and refuses the next until then"
+    return Text(text, style="yellow")
+
+
+def _table(rows) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    return table

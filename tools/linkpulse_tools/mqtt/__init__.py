@@ -1,0 +1,1 @@
+"""Brokers, and a client of one."""

@@ -1,0 +1,66 @@
+"""Connects the service's logic to a broker: an MQTT client with its own certificate."""
+
+import ssl
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+
+from linkpulse_tools.defender.service import Service
+from linkpulse_tools.errors import ToolError
+from linkpulse_tools.pki.certs import Bundle, Files
+
+TIMEOUT = 15.0
+LAST_ANSWER = 5.0  # seconds in which the broker may acknowledge it
+
+
+def client_context(ca: Files, pair: Files | None) -> ssl.SSLContext:
+    """TLS for a client that verifies the broker and shows `pair` (None: shows nothing)."""
+    context = ssl.create_default_context(cafile=str(ca.pem))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if pair:
+        context.load_cert_chain(str(pair.pem), str(pair.key_pem))
+    return context
+
+
+class Responder:
+    """Answers every report on the broker at host and port while entered; entering returns once it is subscribed,
+    leaving once the broker has the last answer."""
+
+    def __init__(self, host: str, port: int, bundle: Bundle, service: Service):
+        self._address, self._service = (host, port), service
+        self._subscribed, self._answering, self._last = threading.Event(), threading.Lock(), None
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="linkpulse-service")
+        self._client.tls_set_context(client_context(bundle.ca, bundle.service))
+        self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in service.subscriptions])
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = self._answer
+
+    def __enter__(self):
+        try:
+            self._client.connect(*self._address)
+        except ssl.SSLCertVerificationError as error:
+            raise ToolError(
+                f"the broker's certificate is refused: {error.verify_message}. Where {self._address[0]} is not in it: "
+                f"linkpulse provision THING --host {self._address[0]}"
+            ) from error
+        except OSError as error:
+            raise ToolError(f"the responder cannot reach the broker: {error}") from error
+        self._client.loop_start()
+        if not self._subscribed.wait(TIMEOUT):
+            self.__exit__()
+            raise ToolError("the broker did not let the responder subscribe")
+        return self
+
+    def __exit__(self, *_):
+        with self._answering:  # a message that is being answered
+            last = self._last
+        if last and not last.rc and self._client.is_connected():
+            last.wait_for_publish(LAST_ANSWER)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _answer(self, client, userdata, message) -> None:
+        with self._answering:
+            for topic, payload in self._service.handle(message.topic, message.payload, time.time_ns() // 1_000_000):
+                self._last = client.publish(topic, payload, qos=1)

@@ -1,0 +1,1 @@
+"""Keys, certificates and the local authority that signs them."""
