@@ -8,6 +8,7 @@ from linkpulse.collect.linux.addresses import HEXA, ORDER
 from linkpulse.sample.sockets import RECORD, SocketTable
 
 POS, DIGITS, LISTENS, CONNECTS, ORDERS, LOOPBACK, KNOWN, SKIPPED, PORT, SLOT, HINT = range(11)
+DONE, LISTENING = range(2)  # see collect/layout.py
 OWN = ("192.0.2.1", "10.0.0.1", "fd00::1")
 
 
@@ -39,10 +40,10 @@ class Scan:
             event = proc_scan.rows(
                 text, end, self.state, HEXA, self.raw, self.addresses, self.sockets.records, self.sockets.state
             )
-            if event == proc_scan.DONE:
+            if event == DONE:
                 equal(self.state[POS], end)
                 return self
-            if event == proc_scan.LISTENING:
+            if event == LISTENING:
                 self.listening.append((self.state[PORT], self.state[SLOT]))
             else:
                 address = bytes(self.raw[: 4 if self.state[SLOT] == 4 else 16])

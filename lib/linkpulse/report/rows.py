@@ -1,6 +1,19 @@
 # mpy-cross: -X emit=viper
 """A connection's record as text, and connections as rows of a report. One source for two compilers, see
-collect/scan.py."""
+collect/linux/proc_scan.py."""
+
+from ..port import const
+
+# See collect/layout.py.
+_RECORD_SLOT = const(0)
+_RECORD_FAMILY = const(1)
+_RECORD_PORT = const(2)
+_RECORD_REMOTE_PORT = const(4)
+_RECORD_REMOTE = const(6)
+_RECORD = const(22)
+_NEXT = const(0)
+_RECORDS = const(1)
+_LEFT = const(2)
 
 
 def ptr8(buf):
@@ -19,10 +32,10 @@ def remote(out, records, at: int) -> int:
     o = ptr8(out)
     r = ptr8(records)
     end = 0
-    if r[at + 1] == 4:
+    if r[at + _RECORD_FAMILY] == 4:
         i = 0
         while i < 4:
-            n = int(r[at + 6 + i])
+            n = int(r[at + _RECORD_REMOTE + i])
             if n > 99:
                 o[end] = 48 + n // 100
                 end += 1
@@ -40,7 +53,7 @@ def remote(out, records, at: int) -> int:
         run = 0
         i = 0
         while i < 8:
-            if r[at + 6 + 2 * i] | r[at + 7 + 2 * i]:
+            if r[at + _RECORD_REMOTE + 2 * i] | r[at + _RECORD_REMOTE + 1 + 2 * i]:
                 run = 0
             else:
                 run += 1
@@ -63,7 +76,7 @@ def remote(out, records, at: int) -> int:
             if i:
                 o[end] = 58
                 end += 1
-            n = int(r[at + 6 + 2 * i]) << 8 | int(r[at + 7 + 2 * i])
+            n = int(r[at + _RECORD_REMOTE + 2 * i]) << 8 | int(r[at + _RECORD_REMOTE + 1 + 2 * i])
             shift = 12
             while shift > 0 and not n >> shift:
                 shift -= 4
@@ -76,7 +89,7 @@ def remote(out, records, at: int) -> int:
         o[end] = 93
         end += 1
     o[end] = 58
-    n = int(r[at + 4]) << 8 | int(r[at + 5])
+    n = int(r[at + _RECORD_REMOTE_PORT]) << 8 | int(r[at + _RECORD_REMOTE_PORT + 1])
     end += 1
     divisor = 10000
     while divisor > 1 and n < divisor:
@@ -94,8 +107,8 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
     One kind is: of one interface, and with a local port or without one (0, where the platform does not know it).
 
     A row is first, remote address, middle, local port, last: the three pieces are what is the same in all rows of a
-    kind (see report.py). A row that does not fit is counted, not written. `state`, array("i"): 0 the next record,
-    1 the number of records, after which 0 is next again, 2 rows to write. `text` is a scratch buffer of 48 bytes.
+    kind (see report.py). A row that does not fit is counted, not written. `state` is as
+    collect/layout.py says, `text` a scratch buffer of 48 bytes.
     """
     o = ptr8(out)
     t = ptr8(text)
@@ -104,12 +117,12 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
     n1 = int(len(first))
     n2 = int(len(middle))
     n3 = int(len(last))
-    record = int(s[0])
-    from_record = record * 22
-    slot = int(r[from_record])
-    port = int(r[from_record + 2]) << 8 | int(r[from_record + 3])
+    record = int(s[_NEXT])
+    from_record = record * _RECORD
+    slot = int(r[from_record + _RECORD_SLOT])
+    port = int(r[from_record + _RECORD_PORT]) << 8 | int(r[from_record + _RECORD_PORT + 1])
     known = 1 if port > 0 else 0
-    while int(s[2]) > 0 and r[from_record] == slot and (1 if port > 0 else 0) == known:
+    while int(s[_LEFT]) > 0 and r[from_record + _RECORD_SLOT] == slot and (1 if port > 0 else 0) == known:
         size = int(remote(text, records, from_record))
         width = 1
         if not known:
@@ -177,14 +190,14 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
                 i += 1
         at = end
         record += 1
-        if record == int(s[1]):
+        if record == int(s[_RECORDS]):
             record = 0
-        s[2] = int(s[2]) - 1
-        if not cbor and int(s[2]) > 0:
+        s[_LEFT] = int(s[_LEFT]) - 1
+        if not cbor and int(s[_LEFT]) > 0:
             if at < room:
                 o[at] = 44
             at += 1
-        from_record = record * 22
-        port = int(r[from_record + 2]) << 8 | int(r[from_record + 3])
-    s[0] = record
+        from_record = record * _RECORD
+        port = int(r[from_record + _RECORD_PORT]) << 8 | int(r[from_record + _RECORD_PORT + 1])
+    s[_NEXT] = record
     return at

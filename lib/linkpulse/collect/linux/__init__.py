@@ -9,7 +9,6 @@ from array import array
 from ..interface_filter import InterfaceFilter
 from . import proc_scan
 from .addresses import HEXA, ORDER, Addresses
-from .classify import DONE, LISTENING
 from .proc_lines import ProcFile, ProcLines
 from ...port import const, mem_free
 
@@ -18,8 +17,21 @@ _UDP = const(7)  # TCP_CLOSE: a UDP socket that is not connected
 _ESTABLISHED = const(1)
 _ROOM = const(49152)
 _NONE = const(256)  # no row has this state, not even a malformed one
-# proc_scan.rows, `st`
-_POS, _DIGITS, _LISTEN, _CONNECTED, _ORDER, _LOOPBACK, _KNOWN, _SKIPPED, _PORT, _SLOT, _HINT = range(11)
+# See ../layout.py.
+_POS = const(0)
+_DIGITS = const(1)
+_LISTEN = const(2)
+_CONNECTED = const(3)
+_ORDER = const(4)
+_LOOPBACK = const(5)
+_KNOWN = const(6)
+_SKIPPED = const(7)
+_PORT = const(8)
+_SLOT = const(9)
+_STATE = const(13)
+_DONE = const(0)
+_LISTENING = const(1)
+_RAW = const(36)
 # Where the columns of /proc/net/dev go in `values`: bytes, packets, six others, bytes, packets.
 _COLUMNS = b"\x00\x02\x08\x08\x08\x08\x08\x08\x04\x06"
 
@@ -51,10 +63,10 @@ class Collector:
             from .netlink import Netlink
 
             self._diag = Netlink(net)
-        self._state = array("i", (0,) * 13)
+        self._state = array("i", (0,) * _STATE)
         self._state[_ORDER] = ORDER
         self._state[_LOOPBACK] = self._wanted.loopback
-        self._raw = bytearray(36)
+        self._raw = bytearray(_RAW)
         self._values = array("i", (0,) * 10)
         self._skipped = 0
 
@@ -140,9 +152,9 @@ class Collector:
                     event = proc_scan.rows(
                         lines.buf, lines.end, state, HEXA, self._raw, addresses.table, into.records, into.state
                     )
-                    if event == DONE:
+                    if event == _DONE:
                         break
-                    if event == LISTENING:
+                    if event == _LISTENING:
                         ports.add(state[_PORT], state[_SLOT])
                     else:
                         addresses.learn(self._raw, 0, state[_SLOT])

@@ -1,8 +1,39 @@
 # mpy-cross: -X emit=viper
 """What becomes of one socket of Linux, wherever it was read: left out, a listening port, or a connection of the sample.
 
-One source for two compilers, see scan.py.
+One source for two compilers, see proc_scan.py.
 """
+
+from ...port import const
+
+# See ../layout.py.
+_LOOPBACK = const(5)
+_KNOWN = const(6)
+_PORT = const(8)
+_SLOT = const(9)
+_HINT = const(10)
+_DONE = const(0)
+_LISTENING = const(1)
+_UNKNOWN = const(2)
+_LOCAL_PORT = const(16)
+_REMOTE = const(18)
+_REMOTE_PORT = const(34)
+_TOTAL = const(0)
+_CAPACITY = const(1)
+_RANDOM_A = const(2)
+_RANDOM_B = const(3)
+_RECORD_SLOT = const(0)
+_RECORD_FAMILY = const(1)
+_RECORD_PORT = const(2)
+_RECORD_REMOTE_PORT = const(4)
+_RECORD_REMOTE = const(6)
+_RECORD = const(22)
+_ENTRY_SLOT = const(0)
+_ENTRY_FAMILY = const(1)
+_ENTRY_ADDRESS = const(2)
+_ENTRY = const(18)
+_LEFT_OUT = const(254)
+_NO_INTERFACE = const(255)
 
 
 def ptr8(buf):
@@ -13,17 +44,11 @@ def ptr32(buf):
     return buf
 
 
-# What `classify` returns: it is dealt with; a listening port is at st[8], st[9]; the interface of the local address in
-# raw[0:16] (family st[9]) is not in the address table.
-DONE, LISTENING, UNKNOWN = range(3)
-
-
 def classify(raw, family: int, listening: int, st, addresses, records, table) -> int:
-    """One socket in `raw`, in the order of the wire: [0:16] local address, [16:18] its port, [18:34], [34:36] remote.
+    """One socket in `raw`: _DONE, when it is dealt with; _LISTENING or _UNKNOWN, when its reader must do the rest.
 
-    A connection goes straight into `records` and `table` (see sample.SocketTable). `st`, array("i"): 5 with loopback, 6
-    addresses known, 8 port, 9 slot or family, 10 the address matched last; the rest is the reader's. `addresses`: 18
-    bytes each: slot (254: leave out), family, address.
+    A connection goes straight into `records` and `table` (see sample.SocketTable). All arrays are as ../layout.py says;
+    of the state `st` this uses _LOOPBACK, _KNOWN, _PORT, _SLOT and _HINT.
     """
     r = ptr8(raw)
     s = ptr32(st)
@@ -40,7 +65,7 @@ def classify(raw, family: int, listening: int, st, addresses, records, table) ->
             i = 0
             while i < 4:
                 r[i] = r[12 + i]
-                r[18 + i] = r[30 + i]
+                r[_REMOTE + i] = r[_REMOTE + 12 + i]
                 i += 1
     size = 4 if family == 4 else 16
     i = 0
@@ -48,60 +73,60 @@ def classify(raw, family: int, listening: int, st, addresses, records, table) ->
         i += 1
     wildcard = i == size
     loopback = r[0] == 127 if family == 4 else i == 15 and r[15] == 1
-    if loopback and not int(s[5]):
-        return 0
-    slot = 255
+    if loopback and not int(s[_LOOPBACK]):
+        return _DONE
+    slot = _NO_INTERFACE
     if not (wildcard and listening):
-        a = int(s[10])
+        a = int(s[_HINT])
         tried = 0
-        count = int(s[6])
+        count = int(s[_KNOWN])
         found = 0
         while tried < count and not found:
             if a >= count:
                 a = 0
-            at = a * 18
-            if known[at + 1] == family:
+            at = a * _ENTRY
+            if known[at + _ENTRY_FAMILY] == family:
                 i = 0
-                while i < size and known[at + 2 + i] == r[i]:
+                while i < size and known[at + _ENTRY_ADDRESS + i] == r[i]:
                     i += 1
                 if i == size:
                     found = 1
-                    slot = int(known[at])
-                    s[10] = a
+                    slot = int(known[at + _ENTRY_SLOT])
+                    s[_HINT] = a
             a += 1
             tried += 1
         if not found:
-            s[9] = family
-            return 2
-        if slot == 254:
-            return 0
+            s[_SLOT] = family
+            return _UNKNOWN
+        if slot == _LEFT_OUT:
+            return _DONE
     if listening:
-        s[8] = int(r[16]) << 8 | int(r[17])
-        s[9] = slot
-        return 1
-    total = int(t[0])
-    room = int(t[1])
-    t[0] = total + 1
+        s[_PORT] = int(r[_LOCAL_PORT]) << 8 | int(r[_LOCAL_PORT + 1])
+        s[_SLOT] = slot
+        return _LISTENING
+    total = int(t[_TOTAL])
+    room = int(t[_CAPACITY])
+    t[_TOTAL] = total + 1
     if total >= room:
         # Reservoir: the n-th connection takes a place with probability room/n.
-        x = int(t[2])
-        y = int(t[3])
+        x = int(t[_RANDOM_A])
+        y = int(t[_RANDOM_B])
         x = 16275 * (x & 0xFFFF) + (x >> 16)
         y = 15963 * (y & 0xFFFF) + (y >> 16)
-        t[2] = x
-        t[3] = y
+        t[_RANDOM_A] = x
+        t[_RANDOM_B] = y
         total = ((x & 0x3FFF) << 16 | (y & 0xFFFF)) % (total + 1)
         if total >= room:
-            return 0
-    at = total * 22
-    out[at] = slot
-    out[at + 1] = family
-    out[at + 2] = r[16]
-    out[at + 3] = r[17]
-    out[at + 4] = r[34]
-    out[at + 5] = r[35]
+            return _DONE
+    at = total * _RECORD
+    out[at + _RECORD_SLOT] = slot
+    out[at + _RECORD_FAMILY] = family
+    out[at + _RECORD_PORT] = r[_LOCAL_PORT]
+    out[at + _RECORD_PORT + 1] = r[_LOCAL_PORT + 1]
+    out[at + _RECORD_REMOTE_PORT] = r[_REMOTE_PORT]
+    out[at + _RECORD_REMOTE_PORT + 1] = r[_REMOTE_PORT + 1]
     i = 0
     while i < 16:
-        out[at + 6 + i] = r[18 + i]
+        out[at + _RECORD_REMOTE + i] = r[_REMOTE + i]
         i += 1
-    return 0
+    return _DONE

@@ -9,8 +9,7 @@ is not as it should be, `tcp` says so, and the reader of /proc takes over.
 from array import array
 from . import proc_scan
 from .addresses import ORDER
-from .classify import DONE, LISTENING, UNKNOWN
-from .netlink_scan import BROKEN, OVER, messages
+from .netlink_scan import messages
 from ...port import const, socket
 
 _SIZE = const(4096)  # over NLMSG_GOODSIZE, under which the kernel's datagrams do not go
@@ -19,8 +18,18 @@ _INET, _INET6 = const(2), const(10)
 _LISTENERS = const(0x480)  # TCP_LISTEN and TCP_CLOSE: their IPv6 records have one attribute more
 # All that sockstat counts: not TIME_WAIT, nor the requests that SYN_RECV stands for.
 _OTHERS = const(0xB36)
-# proc_scan.rows and walk.messages, `st`
-_POS, _KNOWN, _PORT, _SLOT, _LENGTH, _COUNTED = 0, 6, 8, 9, 11, 12
+# See ../layout.py.
+_POS = const(0)
+_KNOWN = const(6)
+_PORT = const(8)
+_SLOT = const(9)
+_LENGTH = const(11)
+_COUNTED = const(12)
+_DONE = const(0)
+_LISTENING = const(1)
+_UNKNOWN = const(2)
+_OVER = const(3)
+_BROKEN = const(4)
 
 
 class Netlink:
@@ -86,7 +95,7 @@ class Netlink:
             state[_POS] = state[_LENGTH] = 0
             event = messages(self._buf, len(self._buf), state, raw, addresses.table, into.records, into.state)
             self._drain()
-            if event == OVER:
+            if event == _OVER:
                 return True  # there are none
             size = self._sizes[kind] = state[_LENGTH]
             if not size:
@@ -100,19 +109,19 @@ class Netlink:
             if not n:
                 break
             state[_POS] = 0
-            event = UNKNOWN
-            while event != DONE and event < OVER:
+            event = _UNKNOWN
+            while event != _DONE and event < _OVER:
                 state[_KNOWN] = addresses.count
                 event = messages(self._buf, n, state, raw, addresses.table, into.records, into.state)
-                if event == LISTENING:
+                if event == _LISTENING:
                     into.tcp_ports.add(state[_PORT], state[_SLOT])
-                elif event == UNKNOWN:
+                elif event == _UNKNOWN:
                     addresses.learn(raw, 0, state[_SLOT])
-            if event == BROKEN:
+            if event == _BROKEN:
                 self._sizes[kind] = 0
                 self._drain()
                 return False
-            over = event == OVER
+            over = event == _OVER
         return over
 
     def _inuse(self, lines):

@@ -6,7 +6,19 @@ its first line, and `ptr8`, `ptr32` are machine pointers; elsewhere it is byteco
 It keeps to what both understand, allocates nothing, and never reads or writes outside of the range it is given.
 """
 
-from .classify import DONE, LISTENING, UNKNOWN, classify  # noqa: F401 (what `rows` returns)
+from .classify import classify
+from ...port import const
+
+# See ../layout.py.
+_POS = const(0)
+_DIGITS = const(1)
+_LISTEN = const(2)
+_CONNECTED = const(3)
+_ORDER = const(4)
+_SKIPPED = const(7)
+_DONE = const(0)
+_UNKNOWN = const(2)
+_REMOTE = const(18)
 
 
 def ptr8(buf):
@@ -89,19 +101,18 @@ def unhex(buf, start: int, digits: int, hexa, raw, at: int, order: int) -> int:
 
 
 def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
-    """Reads socket rows from buf[st[0]:end], which must hold whole lines, and goes on where it stopped.
+    """Reads socket rows from buf[st[_POS]:end], which must hold whole lines, and goes on where it stopped.
 
-    DONE at the end; what needs more than `classify` does, it returns. `st` besides classify's: 0 position, 1 hex digits
-    of an address (8 or 32), 2 the state that listens (10 TCP, 7 UDP), 3 the state that is a connection (1, or 256 for
-    none), 4 byte order (3 little-endian, 0 big), 7 rows skipped. `hexa`: value of each hex digit, 255 elsewhere.
+    _DONE at the end; what needs more than `classify` does, it returns. `hexa`: value of each hex digit, 255 elsewhere.
+    All other arrays are as ../layout.py says.
     """
     b = ptr8(buf)
     s = ptr32(st)
     h = ptr8(hexa)
     r = ptr8(raw)
-    digits = int(s[1])
-    order = int(s[4])
-    pos = int(s[0])
+    digits = int(s[_DIGITS])
+    order = int(s[_ORDER])
+    pos = int(s[_POS])
     while pos < end:
         line = pos
         while b[pos] != 10:
@@ -116,23 +127,23 @@ def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
         # local address ":" port " " remote address ":" port " " state
         state_at = p + 2 * digits + 12
         if state_at + 2 > pos or b[p - 2] != 58:
-            s[7] = int(s[7]) + 1
+            s[_SKIPPED] = int(s[_SKIPPED]) + 1
             continue
         high = int(h[b[state_at]])
         low = int(h[b[state_at + 1]])
         bad = high | low
         state = high << 4 | low
-        listening = state == int(s[2])
-        if not listening and state != int(s[3]):
+        listening = state == int(s[_LISTEN])
+        if not listening and state != int(s[_CONNECTED]):
             if bad > 15 or b[state_at - 1] != 32:
-                s[7] = int(s[7]) + 1
+                s[_SKIPPED] = int(s[_SKIPPED]) + 1
             continue
         if b[p + digits] != 58 or b[p + digits + 5] != 32 or b[p + 2 * digits + 6] != 58 or b[state_at - 1] != 32:
             bad = 255
         q = p
         k = 0
         half = 0
-        while half < 36:
+        while half < 2 * _REMOTE:
             i = 0
             while i < digits:
                 high = int(h[b[q]])
@@ -154,13 +165,13 @@ def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
                 i += 1
             q += 1
             k = 0
-            half += 18
+            half += _REMOTE
         if bad > 15:
-            s[7] = int(s[7]) + 1
+            s[_SKIPPED] = int(s[_SKIPPED]) + 1
             continue
         event = int(classify(raw, 4 if digits == 8 else 6, 1 if listening else 0, st, addresses, records, table))
         if event:
-            s[0] = line if event == 2 else pos
+            s[_POS] = line if event == _UNKNOWN else pos
             return event
-    s[0] = pos
-    return 0
+    s[_POS] = pos
+    return _DONE
