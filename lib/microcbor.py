@@ -1,4 +1,4 @@
-"""CBOR (RFC 8949) for microcontrollers: write into a buffer you own, read without trusting what arrives.
+"""CBOR (RFC 8949) for microcontrollers: write into a buffer of yours, and read messages that you do not trust.
 
     buf = bytearray(64)
     w = Writer(buf)
@@ -9,21 +9,21 @@
     w.array(0)
     publish(w.result())
 
-Writing allocates nothing: no dict, no bytes objects, only the view that `result()` returns. Integers take their
-shortest form and lengths are definite, so what is written is deterministic (section 4.2.1) as long as the caller
-orders map keys. Depends on nothing but `struct`.
+Writing allocates nothing except the view that `result()` returns. Integers take their shortest form and lengths are
+definite, so the output is deterministic (section 4.2.1) if the caller writes map keys in order. The module needs only
+`struct`.
 """
 
 import struct
 
 __version__ = "0.1.0"
 
-# C copies for us through struct: a slice assignment would allocate the slice, a loop costs 0.1 us a byte and more.
+# struct copies bytes in C. A slice assignment would allocate the slice, and a loop takes 0.1 us or more for each byte.
 _FORMATS = tuple(["%ds" % n for n in range(33)])
 
 
 class NoRoom(ValueError):
-    """What was written is larger than the buffer: `needed` bytes against `room`."""
+    """The items need `needed` bytes, and the buffer has only `room`."""
 
     def __init__(self, needed, room):
         super().__init__(
@@ -34,13 +34,14 @@ class NoRoom(ValueError):
 
 
 class Malformed(ValueError):
-    """The bytes read are not the CBOR that was asked for: truncated, of another type, or too deeply nested."""
+    """The input is not the CBOR that the caller asked for: it is cut off, of another type, or nested too deeply."""
 
 
 class Writer:
-    """Appends items to `buf`, a bytearray. Without a buffer, or past its end, it only counts (`size`).
+    """Appends items to `buf`, a bytearray. `size` is the number of bytes so far.
 
-    A map or an array is its head; the caller then writes the 2*n or n items that belong to it.
+    Without a buffer, or past the buffer's end, nothing is written and only `size` grows. Methods do not raise then;
+    `result()` does. `map(n)` and `array(n)` write the head only: the caller then writes the 2 * n or n items.
     """
 
     def __init__(self, buf=None):
@@ -50,6 +51,7 @@ class Writer:
         self.size = 0
 
     def reset(self):
+        """Starts again at the beginning of the buffer."""
         self.size = 0
 
     def result(self):
@@ -59,19 +61,21 @@ class Writer:
         return self._view[: self.size]
 
     def map(self, n):
+        """The head of a map of `n` pairs, from 0 to 2**64 - 1."""
         self._head(0xA0, n)
 
     def array(self, n):
+        """The head of an array of `n` items, from 0 to 2**64 - 1."""
         self._head(0x80, n)
 
     def text(self, b):
-        """A text string from UTF-8 bytes (not checked)."""
+        """A text string. `b` is its UTF-8 as bytes, which is not checked."""
         n = len(b)
         if n > 23:
             self._head(0x60, n)
             self.raw(b)
             return
-        # Nearly all texts: a head of one byte, and no further call.
+        # Nearly all texts are this short. Their head is one byte, and writing it here saves calls.
         at = self.size
         self.size = at + 1 + n
         if self.size <= self._room:
@@ -90,7 +94,7 @@ class Writer:
             self._head(0, n)
 
     def float(self, x):
-        """A float in four bytes when they hold it exactly, else in eight."""
+        """A float, in four bytes if they hold it exactly and in eight bytes otherwise."""
         narrow = x - x != 0 or (abs(x) < 3.4028235e38 and struct.unpack(">f", struct.pack(">f", x))[0] == x)
         at = self._take(5 if narrow else 9)
         if at >= 0:
@@ -98,7 +102,7 @@ class Writer:
             struct.pack_into(">f" if narrow else ">d", self._buf, at + 1, x)
 
     def raw(self, b):
-        """Bytes that are CBOR already: an item, or part of one."""
+        """Bytes that already are CBOR: an item or a part of one."""
         n = len(b)
         at = self._take(n)
         if at < 0:
@@ -110,15 +114,17 @@ class Writer:
             self._buf[at + i] = b[i]
 
     def open_items(self):
-        """Where the caller may write items of an array into the buffer by itself; then it calls `close_items`."""
+        """The offset at which the caller may write items of an array into the buffer itself. It then calls
+        `close_items`."""
         return self.size
 
     def close_items(self, end, n):
-        """The caller's n items (one or more) end there, or would end there where they did not fit."""
+        """Continues at offset `end`, where the caller's `n` items (one or more) end, or would end if they did not
+        fit."""
         self.size = end
 
     def _take(self, n):
-        # The place for n bytes, or -1 where there is none; counted in both cases.
+        # The offset for n bytes, or -1 if they do not fit. They are counted in both cases.
         at = self.size
         self.size = at + n
         return at if at + n <= self._room else -1
@@ -149,9 +155,10 @@ INDEFINITE = -1
 
 
 class Reader:
-    """Pulls items from `buf` (bytes or memoryview), never past its end, never deeper than `depth`.
+    """Reads items from `buf` (bytes or memoryview), one with each call, starting at offset `pos`.
 
-    Every method raises Malformed and nothing else. Lengths are checked against what is there before they are used.
+    It never reads past the end of the buffer and never nests deeper than `depth`. Every length is compared with the
+    bytes that are left before it is used. Malformed is the only exception that methods raise.
     """
 
     def __init__(self, buf, depth=8):
@@ -167,22 +174,22 @@ class Reader:
         return self._buf[self.pos] >> 5
 
     def map(self):
-        """The number of pairs that follow, or INDEFINITE: then read until `at_break()`."""
+        """The number of pairs that follow. If it is INDEFINITE, read pairs until `at_break()` is true."""
         return self._container(MAP, 2)
 
     def array(self):
-        """The number of items that follow, or INDEFINITE: then read until `at_break()`."""
+        """The number of items that follow. If it is INDEFINITE, read items until `at_break()` is true."""
         return self._container(ARRAY, 1)
 
     def at_break(self):
-        """True, and past it, when the next byte ends an indefinite map or array."""
+        """Whether the next byte ends an indefinite map or array. If so, it is read."""
         if self.pos < self._end and self._buf[self.pos] == 0xFF:
             self.pos += 1
             return True
         return False
 
     def text(self):
-        """The next text string as a view of the buffer, UTF-8 not checked; it must be of definite length."""
+        """The next text string, as a slice of the buffer. Its UTF-8 is not checked, and its length must be definite."""
         n = self._argument(TEXT)
         if n == INDEFINITE:
             raise Malformed("a text in pieces, where one piece was expected")
@@ -190,13 +197,13 @@ class Reader:
         return self._buf[self.pos - n : self.pos]
 
     def int(self):
-        """The next integer, of either sign."""
+        """The next integer, which may be negative."""
         if self.peek() == NEGATIVE:
             return -1 - self._argument(NEGATIVE)
         return self._argument(UINT)
 
     def skip(self):
-        """Goes past one whole item of any type."""
+        """Skips one complete item of any type, with everything inside it."""
         self._skip(self._depth)
 
     def _skip(self, depth):
@@ -222,7 +229,7 @@ class Reader:
         return n
 
     def _argument(self, major):
-        # The number in an item's head (section 3), bounded by what is left where it is a length.
+        # The number in an item's head (section 3). If it is a length, it is at most the number of bytes left.
         if self.peek() != major:
             raise Malformed("CBOR type %d where type %d was expected" % (self.peek(), major))
         n = self._buf[self.pos] & 31
