@@ -10,7 +10,7 @@ from linkpulse_tools import paths
 PAGE = (paths.ROOT / "docs" / "troubleshooting.md").read_text()
 PLACE = re.compile(r"0x%02x|%[-0-9]*[sdxr]")
 MODULES = sorted(
-    path for path in (paths.LIB / "linkpulse").rglob("*.py") if path.stem != "jsonwriter"
+    path for path in (paths.LIB / "linkpulse").rglob("*.py") if path.stem != "json_writer"
 )  # a caller's own
 SHORT = 8  # what is not longer stands beside something longer
 
