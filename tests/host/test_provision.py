@@ -210,8 +210,8 @@ def spoiled():
 @pytest.mark.parametrize(
     "data,reason",
     [
-        (lambda: b"hello", "no certificate request"),
-        (lambda: b"-----BEGIN CERTIFICATE REQUEST-----\n", "no certificate request"),
+        (lambda: b"hello", "not a certificate request"),
+        (lambda: b"-----BEGIN CERTIFICATE REQUEST-----\n", "not a certificate request"),
         (spoiled, "not signed by its own key"),
         (lambda: request(ec.generate_private_key(ec.SECP384R1())), "must be EC P-256"),
         (lambda: request(rsa.generate_private_key(65537, 1024)), "2048 bits"),
@@ -391,7 +391,7 @@ def test_remove_takes_back_all_of_a_thing_and_nothing_of_another(devices):
     assert devices.run("b", "--remove") == 0
     assert "nothing to do" in devices.out and "is not there" in devices.out.replace("\n", " ")
     assert devices.run("a", "--remove", "--renew") == 2
-    assert "--remove takes back" in devices.err
+    assert "--remove cannot be used with" in devices.err
     assert devices.snapshot() == after
 
 

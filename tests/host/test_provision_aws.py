@@ -220,7 +220,7 @@ def test_policy_that_somebody_else_made_is_neither_taken_nor_changed(devices, cl
     document = '{"Version":"2012-10-17","Statement":[]}'
     cloud.iot.create_policy(policyName="linkpulse-cbor", policyDocument=document)
     assert devices.run(THING, "--aws", "--ca", root) == 1
-    assert "linkpulse-cbor that is another one" in devices.err
+    assert "linkpulse-cbor that provision did not make" in devices.err
     assert cloud.iot.get_policy(policyName="linkpulse-cbor")["policyDocument"] == document
     devices.provision(THING, "--remove")
     assert cloud.contents()["policies"] == ["linkpulse-cbor"]
@@ -429,7 +429,7 @@ def test_profile_that_somebody_else_made_is_not_changed(devices, cloud, all_of_i
     cloud.detect.CreateSecurityProfile(GROUP, behaviors=[])
     before = cloud.contents()["profiles"]
     assert devices.run(*all_of_it) == 1
-    assert f"profile {GROUP} that is another one" in devices.err
+    assert f"profile {GROUP} that provision did not make" in devices.err
     assert cloud.contents()["profiles"] == before
 
 
@@ -449,7 +449,7 @@ CRITERIA = ("behaviors", 0, "criteria")
     "text,reason",
     [
         ("{", "is not JSON"),
-        ("[]", "no JSON map"),
+        ("[]", "not a JSON map"),
         ("{}", "securityProfileName"),
         (spoiled("behaviours", value=[]), "behaviours"),
         (spoiled(*CRITERIA, "comparisonOperator", value="below"), "comparisonOperator: below is none of less-than"),
@@ -484,7 +484,7 @@ def test_metric_that_aws_would_refuse_is_refused_before_any_call(devices, cloud,
 def test_metric_of_another_type_is_said(devices, cloud, root):
     cloud.detect.CreateCustomMetric("temperature", "number-list")
     assert devices.run(THING, "--aws", "--ca", root, "--custom-metric", "temperature=number") == 1
-    assert "there as number-list" in devices.err
+    assert "exists with the type number-list" in devices.err
 
 
 # --- what is missing, refused, or asked wrongly
@@ -504,7 +504,9 @@ def test_missing_root_is_said_with_where_it_is(devices, cloud):
     assert cloud.calls == []
 
 
-@pytest.mark.parametrize("kind,reason", [("text", "no root CA"), ("two", "several"), ("leaf", "not a CA's")])
+@pytest.mark.parametrize(
+    "kind,reason", [("text", "not a root CA"), ("two", "several"), ("leaf", "certificate of a CA")]
+)
 def test_root_that_is_none_is_refused(devices, cloud, root, tmp_path, kind, reason):
     path = tmp_path / "given"
     leaf = certs.make_client(certs.make_authority(), "x").certificate.public_bytes(serialization.Encoding.DER)
@@ -539,7 +541,7 @@ def test_refusal_says_which_call_and_why(devices, cloud, root, code, reason):
     devices.provision(THING, "--ca", root)
     cloud.fail["DeleteThing"] = ("DeleteConflictException", "attached")
     assert devices.run(THING, "--remove") == 1
-    assert "run the same again" in devices.err
+    assert "run the same command again" in devices.err
     cloud.fail.clear()
     devices.provision(THING, "--remove")
 
@@ -566,14 +568,14 @@ def test_one_thing_is_not_of_two_authorities(devices, cloud, root):
 @pytest.mark.parametrize(
     "arguments,reason",
     [
-        (("--aws", "--host", "a"), "--host is not with AWS"),
+        (("--aws", "--host", "a"), "--host cannot be used with AWS"),
         (("--aws", "--interval", "60"), "300 or more"),
         (("--aws", "--topic", "$aws/x"), "for AWS"),
         (("--aws", "--topic", "a/${iot:ClientId}"), "for AWS"),
         (("--aws", "--topic", "a/b/c/d/e/f/g/h"), "6 slashes"),
         (("--aws", "--custom-metric", "number"), "NAME=TYPE"),
-        (("--host", "a", "--ca", __file__), "--ca is not without --aws"),
-        (("--host", "a", "--custom-metric", "a=number"), "--custom-metric is not without --aws"),
+        (("--host", "a", "--ca", __file__), "--ca cannot be used without --aws"),
+        (("--host", "a", "--custom-metric", "a=number"), "--custom-metric cannot be used without --aws"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(devices, cloud, arguments, reason):

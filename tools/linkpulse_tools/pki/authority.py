@@ -1,4 +1,4 @@
-"""The local CA and what it signs for the broker's side, in the folder ca/."""
+"""The local CA and the certificates that it signs for the broker's side, in the folder ca/."""
 
 import datetime
 
@@ -14,16 +14,16 @@ from linkpulse_tools.pki.store import Store
 
 FOLDER = "ca"
 LIFETIME = datetime.timedelta(days=3652)
-# No thing can have this name: a dot is not allowed in one.
+# No thing can have this name, because a thing's name contains no dot.
 SERVICE = "linkpulse.service"
 KEY, PEM, DER = f"{FOLDER}/ca.key.pem", f"{FOLDER}/ca.pem", f"{FOLDER}/ca.der"
 
 
 def ensure(store: Store, steps: Steps) -> Pair:
-    """The CA, made where there is none."""
+    """The CA. It is created if there is none."""
     certificate, now = leaf.read(store, PEM), datetime.datetime.now(datetime.timezone.utc)
     if certificate is not None and store.read(KEY) is None:
-        raise ToolError(f"{store.path(KEY)} is missing: put it back, or take another --out for a new CA")
+        raise ToolError(f"{store.path(KEY)} is missing: put it back, or use another --out for a new CA")
     key, state = keys.ensure(store, KEY, Encoding.PEM)
     if certificate is None:
         certificate = certs.make_authority("linkpulse CA", not_after=now + LIFETIME, key=key).certificate
@@ -31,7 +31,7 @@ def ensure(store: Store, steps: Steps) -> Pair:
     if certificate.public_key() != key.public_key():
         raise ToolError(f"{store.path(KEY)} is not the key of {store.path(PEM)}: put the right one back")
     if certificate.not_valid_after_utc < now:
-        raise ToolError(f"{store.path(PEM)} has expired: provision all things anew, in another --out")
+        raise ToolError(f"{store.path(PEM)} has expired: provision all things again, with another --out")
     pem = store.write(PEM, store.read(PEM) or certificate.public_bytes(Encoding.PEM))
     der = store.write(DER, certificate.public_bytes(Encoding.DER))
     steps.add(PEM, next(s for s in ("made", "changed", "there") if s in (state, pem, der)), _until(certificate))
@@ -39,15 +39,15 @@ def ensure(store: Store, steps: Steps) -> Pair:
 
 
 def load(store: Store) -> Pair | None:
-    """The CA that is there, None where there is none (any more)."""
+    """The CA, or None if there is none."""
     certificate = leaf.read(store, PEM)
     return None if certificate is None or store.read(KEY) is None else Pair(certificate, keys.load(store, KEY))
 
 
 def ensure_broker_side(store: Store, steps: Steps, authority: Pair, host: str, renew: bool) -> None:
-    """Have the server's and the service's certificates, and the revocation list."""
+    """Make sure that the server's and the service's certificates and the revocation list exist."""
     old = leaf.read(store, f"{FOLDER}/server.pem")
-    # The broker's own machine reaches it as localhost, and an old name is good until all devices know the new one.
+    # Programs on the broker's machine use localhost. An old name stays until all devices know the new one.
     names = list(dict.fromkeys([host, *(_names(old) if old else ()), *LOCAL_NAMES]))
 
     def sign_server(signer, public_key, first, last):
@@ -71,7 +71,7 @@ def ensure_broker_side(store: Store, steps: Steps, authority: Pair, host: str, r
 
 
 def host(store: Store) -> str | None:
-    """The newest of the broker's names, None where there is none yet."""
+    """The newest of the broker's names, or None if there is none yet."""
     found = leaf.read(store, f"{FOLDER}/server.pem")
     return next(iter(_names(found)), None) if found is not None else None
 

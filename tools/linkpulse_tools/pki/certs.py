@@ -1,6 +1,7 @@
-"""Certificates: an authority, a server, things. The keys made here are P-256.
+"""Certificates of an authority, a server and things. Keys that are made here are P-256.
 
-`ensure` is what `make run` uses; the parts take dates, names and signers, so that tests can make every wrong one.
+`make run` uses `ensure`. The other functions take dates, names and signers, so that tests can make every kind of wrong
+certificate.
 """
 
 import datetime
@@ -42,7 +43,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Files:
-    """Where one pair lies: PEM and DER of both halves."""
+    """The files of one pair: certificate and key, each as PEM and DER."""
 
     pem: Path
     der: Path
@@ -56,8 +57,10 @@ class Files:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What one broker with its clients needs; without a thing, what the broker and the service need. `crl`: a PEM file
-    of revoked certificates."""
+    """The files that a broker and its clients need. Without a thing, those of the broker and the service.
+
+    `crl` is a PEM file with the revoked certificates.
+    """
 
     ca: Files
     server: Files
@@ -73,7 +76,7 @@ def new_key() -> ec.EllipticCurvePrivateKey:
 
 
 def make_authority(name: str = "linkpulse demo CA", not_before=None, not_after=None, key=None) -> Pair:
-    """A self-signed authority, valid from an hour ago for a year unless told otherwise (aware datetimes)."""
+    """A self-signed authority. By default it is valid from an hour ago for a year. The dates are aware datetimes."""
     key = key or new_key()
     builder = _builder(name, key.public_key(), not_before, not_after).issuer_name(_name(name))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -88,31 +91,31 @@ def make_server(authority: Pair, names=LOCAL_NAMES, not_before=None, not_after=N
 
 
 def make_client(authority: Pair, name: str, not_before=None, not_after=None) -> Pair:
-    """A client's certificate and its new key; `name` (the thing's, at most 64 characters) is its common name."""
+    """A client's certificate and its new key. `name`, the thing's name, is its common name (at most 64 characters)."""
     key = new_key()
     return Pair(sign_client(authority, key.public_key(), name, not_before, not_after), key)
 
 
 def sign_server(authority: Pair, public_key, names, not_before=None, not_after=None) -> x509.Certificate:
-    """A server's certificate for a key that is there; the first of `names` is its common name."""
+    """A server's certificate for an existing key. The first of `names` is its common name."""
     alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
     usage = ExtendedKeyUsageOID.SERVER_AUTH
-    # A common name ends at 64 characters; clients go by the alternatives.
+    # A common name has at most 64 characters. Clients use the alternative names.
     return _leaf(authority, public_key, names[0][:64], usage, not_before, not_after, alternatives)
 
 
 def sign_client(authority: Pair, public_key, name: str, not_before=None, not_after=None) -> x509.Certificate:
-    """A client's certificate for a key that is there."""
+    """A client's certificate for an existing key."""
     return _leaf(authority, public_key, name, ExtendedKeyUsageOID.CLIENT_AUTH, not_before, not_after)
 
 
 def encode_key(key, encoding: serialization.Encoding) -> bytes:
-    """A private key as files hold it, without a password."""
+    """A private key as bytes for a file, without a password."""
     return key.private_bytes(encoding, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
 
 
 def save(pair: Pair, folder: Path, stem: str) -> Files:
-    """Write PEM and DER; keys with mode 0600 from the first byte."""
+    """Write PEM and DER. Keys have mode 0600 from the first byte."""
     paths = Files.of(folder, stem)
     encoding = serialization.Encoding
     files.write(paths.pem, pair.certificate.public_bytes(encoding.PEM))
@@ -123,7 +126,7 @@ def save(pair: Pair, folder: Path, stem: str) -> Files:
 
 
 def ensure(folder: Path, thing: str) -> Bundle:
-    """Have a bundle for `thing` in `folder`: the one there while it is good for another day, otherwise a new one."""
+    """The bundle for `thing` in `folder`. A new one is made unless the present one is valid for another day."""
     bundle = Bundle(*(Files.of(folder, stem) for stem in ("ca", "server", "service", "thing")), thing)
     if not _usable(bundle):
         make_bundle(folder, thing)
@@ -131,7 +134,7 @@ def ensure(folder: Path, thing: str) -> Bundle:
 
 
 def make_bundle(folder: Path, thing: str) -> Bundle:
-    """A new authority and everything it signs; the authority's own key is not kept."""
+    """A new authority and everything that it signs. The authority's own key is not kept."""
     authority = make_authority()
     ca = save(authority, folder, "ca")
     for path in (ca.key_pem, ca.key_der):

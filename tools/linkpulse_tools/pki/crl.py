@@ -1,6 +1,6 @@
-"""The CA's list of certificates that are not to be let in any more.
+"""The CA's revocation list: the certificates that a broker must not accept any more.
 
-It is valid as long as the CA: a broker refuses everybody once its list is out of date.
+It is valid as long as the CA, because a broker refuses every client once its list has expired.
 """
 
 import datetime
@@ -17,12 +17,12 @@ NAME = "ca/crl.pem"
 
 
 def ensure(store: Store, authority: Pair) -> str:
-    """The state of the list, an empty one where there is none."""
+    """The state of the list. An empty list is created if there is none."""
     return revoke(store, authority, [])
 
 
 def revoke(store: Store, authority: Pair, serials: list[int]) -> str:
-    """Put serial numbers on the list; those that are on it stay as they are."""
+    """Add serial numbers to the list. The ones that are already on it stay."""
     old = _read(store, authority)
     listed = [] if old is None else list(old)
     missing = sorted(set(serials) - {entry.serial_number for entry in listed})
@@ -51,7 +51,7 @@ def revoked(store: Store, authority: Pair, serial: int) -> bool:
 
 
 def _read(store: Store, authority: Pair) -> x509.CertificateRevocationList | None:
-    """The list. One that cannot be read is never replaced: that would let revoked things in again."""
+    """The list. An unreadable list is never replaced, because that would admit revoked things again."""
     data = store.read(NAME)
     if data is None:
         return None

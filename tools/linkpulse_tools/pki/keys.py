@@ -1,4 +1,4 @@
-"""The device's key: made here, or its own, known by a certificate request that it signed."""
+"""The device's key: made here, or the device's own, of which there is only a certificate request."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ LARGEST = 65536  # bytes of a file that may be a request
 
 
 def read_request(path: Path) -> x509.CertificateSigningRequest:
-    """The request in a file, PEM or DER, signed by its own key, which is one that brokers take."""
+    """The request in a file, as PEM or DER. It must be signed by its own key, of a kind that brokers accept."""
     with path.open("rb") as file:
         data = file.read(LARGEST)
     load = x509.load_pem_x509_csr if b"-----BEGIN" in data else x509.load_der_x509_csr
@@ -26,9 +26,9 @@ def read_request(path: Path) -> x509.CertificateSigningRequest:
         sound = request.is_signature_valid
         key = request.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ToolError(f"{path} is no certificate request, as PEM or DER: {error}") from None
+        raise ToolError(f"{path} is not a certificate request as PEM or DER: {error}") from None
     if not sound:
-        raise ToolError(f"{path}: the request is not signed by its own key: make it again on the device")
+        raise ToolError(f"{path}: the request is not signed by its own key: create it again on the device")
     good = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
     if not good and not (isinstance(key, rsa.RSAPublicKey) and key.key_size >= RSA_BITS):
         raise ToolError(f"{path}: the key must be EC P-256, or RSA with {RSA_BITS} bits or more")
@@ -42,7 +42,7 @@ def make_request(key, thing: str) -> x509.CertificateSigningRequest:
 
 
 def ensure(store: Store, name: str, encoding=serialization.Encoding.DER):
-    """(key, state) of the private key in a file, made where there is none."""
+    """(key, state) of the private key in a file. It is created if there is none."""
     data = store.read(name)
     if data is None:
         key = certs.new_key()
@@ -51,10 +51,10 @@ def ensure(store: Store, name: str, encoding=serialization.Encoding.DER):
 
 
 def load(store: Store, name: str):
-    """The private key in a file, PEM or DER, without a password."""
+    """The private key in a file, as PEM or DER and without a password."""
     data = store.read(name)
     pem = b"-----BEGIN" in data
     try:
         return (serialization.load_pem_private_key if pem else serialization.load_der_private_key)(data, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ToolError(f"{store.path(name)} is no private key without a password: put the right one back") from None
+        raise ToolError(f"{store.path(name)} is not a private key without a password: put the right one back") from None

@@ -1,4 +1,4 @@
-"""One certificate of the CA: judged whether it still does, signed anew where it does not."""
+"""One certificate of the CA. It is signed again if it is not suitable any more."""
 
 import datetime
 from collections.abc import Callable
@@ -18,8 +18,11 @@ SOON = datetime.timedelta(days=30)
 
 @dataclass(frozen=True)
 class Leaf:
-    """A certificate's file `name`, whose key it is for, whether what it says `suits`, and how to `sign` another:
-    sign(authority, public key, first moment, last moment). `on_signed` hears of it before it is written."""
+    """A certificate in the file `name` for a public key.
+
+    `suits(certificate)` says whether its contents are right. `sign(authority, public key, first moment, last moment)`
+    signs another one, and `on_signed` is called with it before it is written.
+    """
 
     name: str
     public_key: object
@@ -29,7 +32,7 @@ class Leaf:
 
 
 def ensure(store: Store, authority: Pair, leaf: Leaf, renew: bool) -> tuple[str, str]:
-    """(state, detail) of a certificate. One about to expire is signed anew if `renew`."""
+    """(state, detail) of a certificate. If `renew`, one that expires soon is signed again."""
     now = datetime.datetime.now(datetime.timezone.utc)
     old = read(store, leaf.name)
     if old is not None and not (_ours(old, authority, leaf.public_key) and leaf.suits(old)):
@@ -46,18 +49,18 @@ def ensure(store: Store, authority: Pair, leaf: Leaf, renew: bool) -> tuple[str,
 
 
 def read(store: Store, name: str) -> x509.Certificate | None:
-    """The certificate in a file, PEM or DER; None where there is none."""
+    """The certificate in a file, as PEM or DER, or None if there is none."""
     data = store.read(name)
     if data is None:
         return None
     try:
         return (x509.load_pem_x509_certificate if b"-----BEGIN" in data else x509.load_der_x509_certificate)(data)
     except ValueError:
-        raise ToolError(f"{store.path(name)} is no certificate: remove it, and provision again") from None
+        raise ToolError(f"{store.path(name)} is not a certificate: remove it, and provision again") from None
 
 
 def until(certificate: x509.Certificate, now: datetime.datetime) -> str:
-    """How long a certificate is good, and what to do when that is not long."""
+    """How long a certificate is valid, and what to do if that is not long."""
     end = certificate.not_valid_after_utc
     if end < now:
         return f"expired {end:%Y-%m-%d}: --renew"

@@ -1,4 +1,4 @@
-"""What provisioning did, as a table or as JSON."""
+"""The steps of provisioning, as a table or as JSON."""
 
 from dataclasses import dataclass, field
 
@@ -6,14 +6,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# "there" and "kept" are what did not have to be touched.
+# "there" and "kept" mean that nothing had to be changed.
 UNTOUCHED = ("there", "kept")
 COLOURS = {"there": "dim", "kept": "yellow", "removed": "red"}
 
 
 @dataclass
 class Steps:
-    """Rows of (what, state, detail), in order; `rehearsal` when nothing was really done."""
+    """Rows of (what, state, detail), in order. In a `rehearsal`, nothing was really done."""
 
     rehearsal: bool = False
     rows: list[dict] = field(default_factory=list)
@@ -23,7 +23,7 @@ class Steps:
 
     @property
     def touched(self) -> bool:
-        """Whether anything was done, or would be."""
+        """Whether anything was changed, or would be."""
         return any(row["state"] not in UNTOUCHED for row in self.rows)
 
     def show(self, console: Console) -> None:

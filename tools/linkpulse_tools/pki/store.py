@@ -1,4 +1,4 @@
-"""The files of provisioning under one root, written whole and only where they change."""
+"""The files of provisioning below one root. A file is written completely, and only if it changes."""
 
 import contextlib
 import fcntl
@@ -10,8 +10,11 @@ from linkpulse_tools import files
 
 
 class Store:
-    """Files by name, relative to `root`. A rehearsal keeps what it would write or remove to itself, and reads it back
-    from there. What cannot be read or written raises OSError."""
+    """Files by name, relative to `root`.
+
+    A rehearsal keeps in memory what it would write or remove, and reads it from there. Methods raise OSError for what
+    cannot be read or written.
+    """
 
     def __init__(self, root: Path, rehearsal: bool = False):
         self.root, self.rehearsal = root, rehearsal
@@ -21,7 +24,7 @@ class Store:
         return self.root / name
 
     def read(self, name: str) -> bytes | None:
-        """The file's bytes, None where there is none."""
+        """The file's bytes, or None if there is no such file."""
         if name in self._pending:
             return self._pending[name]
         try:
@@ -30,7 +33,10 @@ class Store:
             return None
 
     def write(self, name: str, data: bytes, mode: int | None = None) -> str:
-        """Have `data` there, and the mode (None: as it is, or 0644). "there", "made" or "changed": what that took."""
+        """Make sure that the file contains `data` and has the mode; None keeps the mode, or uses 0644.
+
+        Returns "there", "made" or "changed".
+        """
         old = self.read(name)
         now = self._mode(name)
         wanted = mode if mode is not None else now or 0o644
@@ -43,7 +49,7 @@ class Store:
         return "made" if old is None else "changed"
 
     def remove(self, name: str) -> bool:
-        """Whether there was a file to remove."""
+        """Remove a file. Returns whether it existed."""
         if self.read(name) is None:
             return False
         if self.rehearsal:
@@ -53,7 +59,7 @@ class Store:
         return True
 
     def names(self, folder: str) -> list[str]:
-        """The names in a folder, as they would be after a rehearsal too."""
+        """The names in a folder. In a rehearsal, as they would be after it."""
         path = self.path(folder)
         found = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
         for name, data in self._pending.items():
@@ -63,7 +69,7 @@ class Store:
         return sorted(found)
 
     def folders(self) -> list[str]:
-        """The folders under the root, those of a rehearsal too."""
+        """The folders below the root. In a rehearsal, as they would be after it."""
         found = {entry.name for entry in self.root.iterdir() if entry.is_dir()} if self.root.is_dir() else set()
         return sorted(found | {name.partition("/")[0] for name in self._pending})
 
@@ -74,8 +80,10 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, make: bool = True):
-        """Nobody else provisions here meanwhile: many things may be provisioned at once. A rehearsal needs no lock.
-        `make`: whether the root is made where there is none."""
+        """Keeps other runs waiting, because several things may be provisioned at once. A rehearsal needs no lock.
+
+        `make` says whether to create the root if it does not exist.
+        """
         if self.rehearsal or not (make or self.root.is_dir()):
             yield
             return
@@ -88,6 +96,6 @@ class Store:
             os.close(handle)
 
     def _mode(self, name: str) -> int | None:
-        """The mode of the file on disk; None where there is none, or it is only rehearsed."""
+        """The mode of the file on disk, or None if it does not exist or exists in a rehearsal only."""
         path = self.path(name)
         return None if name in self._pending or not path.exists() else stat.S_IMODE(path.stat().st_mode)

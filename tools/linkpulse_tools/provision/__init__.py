@@ -1,1 +1,1 @@
-"""`linkpulse provision`: what one device needs to be let in by a broker, as a folder of files."""
+"""`linkpulse provision`: a folder with the files that one device needs so that a broker accepts it."""

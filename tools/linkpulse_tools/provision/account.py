@@ -1,4 +1,4 @@
-"""An AWS account: calls to it, and what their failures mean for a person."""
+"""Calls to an AWS account, and messages that explain their failures."""
 
 import importlib
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ STILL_ATTACHED = ("DeleteConflictException",)
 
 
 def library(name: str):
-    """A module of boto3's, which is an extra."""
+    """A module of boto3, which is an optional dependency."""
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ToolError("AWS needs boto3: pip install boto3, beside linkpulse") from None
+        raise ToolError("AWS needs boto3: run pip install boto3 in the environment of linkpulse") from None
 
 
 def clients() -> tuple:
@@ -26,7 +26,7 @@ def clients() -> tuple:
 
 @dataclass
 class Account:
-    """`number`, `region` and `partition` of the account; a rehearsal only reads."""
+    """An AWS account with its `number`, `region` and `partition`. A rehearsal only reads."""
 
     rehearsal: bool = False
 
@@ -44,11 +44,11 @@ class Account:
         return f"arn:{self.partition}:iot:{self.region}:{self.number}:{kind}/{name}"
 
     def read(self, operation: str, **parameters) -> dict | None:
-        """The answer, None where there is no such thing."""
+        """The answer of AWS, or None if what it asks about does not exist."""
         return self._call(self._iot, operation, parameters, missing=True)
 
     def every(self, operation: str, key: str, **parameters) -> list:
-        """All items of a list that comes in pages; none where what it asks about is not there."""
+        """All items of a list that comes in pages. It is empty if what it asks about does not exist."""
         found, token = [], {}
         while True:
             page = self.read(operation, **parameters, **token)
@@ -61,7 +61,7 @@ class Account:
             token = {"marker" if after == "nextMarker" else "nextToken": page[after]}
 
     def write(self, operation: str, **parameters) -> dict | None:
-        """The answer; None in a rehearsal, which does not ask."""
+        """The answer of AWS, or None in a rehearsal, which does not make the call."""
         return None if self.rehearsal else self._call(self._iot, operation, parameters)
 
     def _call(self, client, operation: str, parameters: dict, missing: bool = False):
@@ -78,11 +78,11 @@ class Account:
     def _refused(self, client, operation: str, code: str, said: str) -> str:
         name = f"{client.meta.service_model.service_name}:{client.meta.method_to_api_mapping[operation]}"
         if code in DENIED:
-            return f"AWS does not allow {name} to these credentials: {said}"
+            return f"AWS does not allow {name} with these credentials: {said}"
         if code in BAD_CREDENTIALS:
-            return f"AWS does not know these credentials, or they are old: {said}"
+            return f"AWS does not know these credentials, or they have expired: {said}"
         if code in STILL_ATTACHED:
-            return f"AWS refused {name}: {said}. What was just detached takes some seconds to be: run the same again"
+            return f"AWS refused {name}: {said}. Detaching takes effect after some seconds: run the same command again"
         return f"AWS refused {name}: {code}: {said}"
 
     def _unusable(self, error) -> ToolError:

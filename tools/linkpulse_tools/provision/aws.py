@@ -1,4 +1,4 @@
-"""Provisioning a thing of AWS IoT. The key stays here, or on the device: AWS gets a certificate request."""
+"""Provisioning a thing of AWS IoT. AWS gets a certificate request, so the key stays here or on the device."""
 
 import json
 from dataclasses import dataclass, field
@@ -22,8 +22,11 @@ ROOT = "https://www.amazontrust.com/repository/AmazonRootCA1.pem"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be had beside a thing, its certificate and its policy. `root`: Amazon's root CA as DER. `profile`: as
-    create_security_profile takes it. `metrics`: name to type."""
+    """What to make in addition to a thing, its certificate and its policy.
+
+    `root` is Amazon's root CA as DER. `profile` has the form that create_security_profile takes. `metrics` maps names
+    to types.
+    """
 
     root: bytes
     profile: dict | None = None
@@ -31,12 +34,13 @@ class Wanted:
 
 
 def root(store: Store, thing: str, given: Path | None) -> bytes:
-    """Amazon's root CA as DER: the one given, or the one that the thing has."""
+    """Amazon's root CA as DER: from the file `given`, or else the one that the thing already has."""
     if given is None:
         found = store.read(f"{thing}/ca.der")
         if found is None:
             raise ToolError(
-                f"the device needs Amazon's root CA, which AWS's API does not hand out: get {ROOT}, --ca FILE"
+                f"the device needs Amazon's root CA, which AWS's API does not provide: download {ROOT} and name "
+                f"it with --ca FILE"
             )
         return found
     with given.open("rb") as file:
@@ -45,20 +49,23 @@ def root(store: Store, thing: str, given: Path | None) -> bytes:
         pem = b"-----BEGIN" in data
         certificates = x509.load_pem_x509_certificates(data) if pem else [x509.load_der_x509_certificate(data)]
         if len(certificates) != 1:
-            raise ValueError("it has several certificates")
+            raise ValueError("it contains several certificates")
         extensions = certificates[0].extensions
         if not extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-            raise ValueError("it is not a CA's")
+            raise ValueError("it is not the certificate of a CA")
     except (ValueError, x509.ExtensionNotFound) as error:
-        raise ToolError(f"{given} is no root CA's certificate, PEM or DER ({error}): get {ROOT}") from None
+        raise ToolError(f"{given} is not a root CA's certificate as PEM or DER ({error}): download {ROOT}") from None
     return certificates[0].public_bytes(Encoding.DER)
 
 
 def provision(
     account: Account, store: Store, steps: Steps, thing: str, request, values: dict, wanted: Wanted, renew: bool
 ) -> None:
-    """Have all there is to have for `thing`, and its folder. `request`: of the device's own key, None for a key made
-    here. `values`: for its settings; the host is AWS's endpoint."""
+    """Make sure that AWS and the device's folder have everything for `thing`.
+
+    `request` is the certificate request for the device's own key, or None if the key is made here. `values` are for its
+    settings, with AWS's endpoint as host.
+    """
     values = {**values, "host": account.read("describe_endpoint", endpointType="iot:Data-ATS")["endpointAddress"]}
     chosen = {**settings.read(store, thing), **values}
     noted = record.start(store, thing, "aws", "device" if request else "host")
@@ -77,7 +84,7 @@ def provision(
 
 
 def remove(account: Account, store: Store, steps: Steps, noted: Record) -> None:
-    """Take back what `provision` made; what somebody else made or uses stays."""
+    """Remove what `provision` made, except what somebody else made or still uses."""
     cloud, thing = Cloud(account, store, steps, noted), noted.thing
     detect.remove(cloud, thing, noted.aws["profiles"], noted.aws["metrics"])
     for identity in noted.aws["certificates"]:
@@ -94,7 +101,7 @@ def remove(account: Account, store: Store, steps: Steps, noted: Record) -> None:
 
 
 def _policy(cloud: Cloud, certificate: str | None, fmt: str, topic: str | None) -> None:
-    """The policy for what the thing does now, attached to its certificate; one for what it did before is let go."""
+    """Attach the policy for the thing's present settings to its certificate, and detach the policy for earlier ones."""
     account, name = cloud.account, policy.name(cloud.noted.thing, fmt, topic)
     document = policy.document(account, fmt, topic)
     found = account.read("get_policy", policyName=name)

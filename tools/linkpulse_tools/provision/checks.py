@@ -1,4 +1,4 @@
-"""What options may say, one by one and together."""
+"""The checks of options, each by itself and all together."""
 
 import ipaddress
 import re
@@ -16,7 +16,7 @@ def thing(context, parameter, value: str) -> str:
     if not THING.fullmatch(value):
         raise click.BadParameter("1 to 64 of a-z A-Z 0-9 : _ - (it is the common name of a certificate)")
     if value == authority.FOLDER:
-        raise click.BadParameter(f"{value} is the name of the CA's folder: take another")
+        raise click.BadParameter(f"{value} is the name of the CA's folder: choose another name")
     return value
 
 
@@ -27,7 +27,7 @@ def host(context, parameter, value: str | None) -> str | None:
         return str(ipaddress.ip_address(value))
     except ValueError:
         if not HOST.fullmatch(value):
-            raise click.BadParameter("a host's name or its IP address, without a port") from None
+            raise click.BadParameter("it must be the name or IP address of a host, without a port") from None
         return value
 
 
@@ -35,44 +35,51 @@ def topic(context, parameter, value: str | None) -> str | None:
     if value is not None and (
         not 1 <= len(value.encode()) <= TOPIC_BYTES or value != value.strip() or re.search(r"[\x00-\x1f\x7f+#]", value)
     ):
-        raise click.BadParameter(f"1 to {TOPIC_BYTES} bytes without control characters, + and #, no space at the ends")
+        raise click.BadParameter(
+            f"it must have 1 to {TOPIC_BYTES} bytes, without control characters, + and #, and without a space "
+            f"at either end"
+        )
     return value
 
 
 def time_server(context, parameter, value: str | None) -> str | None:
     name, _, port = (value or "").partition(":")
     if value is not None and not (HOST.fullmatch(name) and (port or "123").isdecimal()):
-        raise click.BadParameter("a host's name, or name:port")
+        raise click.BadParameter("it must be the name of a host, or name:port")
     return value
 
 
 def metrics(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
     pairs = [value.rpartition("=") for value in values]
     if any(not name for name, _, _ in pairs):
-        raise click.BadParameter("NAME=TYPE, such as temperature=number")
+        raise click.BadParameter("it must be NAME=TYPE, such as temperature=number")
     return {name: kind for name, _, kind in pairs}
 
 
 def ssid(context, parameter, value: str | None) -> str | None:
     if value is not None and not 1 <= len(value.encode()) <= 32:
-        raise click.BadParameter("1 to 32 bytes")
+        raise click.BadParameter("it must have 1 to 32 bytes")
     return value
 
 
 def together(options: dict, in_aws: bool, remove: bool) -> None:
     """Refuse options that do not go together."""
     if remove and (options["csr"] or options["renew"]):
-        raise click.UsageError("--remove takes back: --csr and --renew do not go with it")
+        raise click.UsageError("--remove cannot be used with --csr or --renew")
     if options["key"] and not options["csr"]:
-        raise click.UsageError("--key names the device's own key: it goes with --csr")
+        raise click.UsageError("--key names the device's own key, so it needs --csr")
     if options["wifi_password_file"] and not options["wifi"]:
-        raise click.UsageError("--wifi-password-file goes with --wifi")
+        raise click.UsageError("--wifi-password-file needs --wifi")
     wrong = [name for name in (("host", "port") if in_aws else ("ca", "profile", "custom_metric")) if options[name]]
     if wrong:
-        where = "with AWS, whose endpoint is asked for" if in_aws else "without --aws"
-        raise click.UsageError(f"--{wrong[0].replace('_', '-')} is not {where}")
+        where = "with AWS, which has its own endpoint" if in_aws else "without --aws"
+        raise click.UsageError(f"--{wrong[0].replace('_', '-')} cannot be used {where}")
     topic = options["topic"] or ""
     if in_aws and (options["interval"] or 300) < 300:
-        raise click.UsageError("AWS takes no report sooner than 300 s after the last: --interval 300 or more")
+        raise click.UsageError(
+            "AWS refuses reports that come less than 300 s after the last: use an --interval of 300 or more"
+        )
     if in_aws and (topic.startswith("$") or topic.count("/") > 6 or re.search(r"[*?]|\$\{", topic)):
-        raise click.UsageError("for AWS, a --topic has no $ in front, no *, ? and ${, and at most 6 slashes")
+        raise click.UsageError(
+            "for AWS, a --topic must not begin with $, must not contain *, ? or ${, and may have at most 6 slashes"
+        )

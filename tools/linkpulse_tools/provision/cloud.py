@@ -1,4 +1,4 @@
-"""What is in an AWS account for one thing: made where it is missing, removed where provisioning made it."""
+"""The resources of one thing in an AWS account. They are created if missing, and removed if provisioning made them."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,17 @@ from linkpulse_tools.provision import record
 from linkpulse_tools.provision.account import Account
 from linkpulse_tools.provision.record import Record
 
-# The key of a record that lists what a thing uses of a kind.
+# The key in a record that lists which resources of a kind the thing uses.
 USES = {"policy": "policies", "metric": "metrics", "profile": "profiles"}
 
 
 @dataclass
 class Cloud:
-    """A thing's record tells what it uses, and what provisioning made: "kind:name". Policies, metrics, profiles and
-    groups serve many things: what any record in the folder calls made is ours, and stays while another one uses it."""
+    """A thing's record lists what the thing uses and what provisioning made, each as "kind:name".
+
+    Policies, metrics, profiles and groups serve many things. A resource is provisioning's own if any record in the
+    folder lists it as made. It stays as long as another record uses it.
+    """
 
     account: Account
     store: Store
@@ -31,32 +34,35 @@ class Cloud:
         here, there = (f"account {aws['account']}, {aws['region']}" for aws in (where, self.noted.aws))
         if here != there:
             raise ToolError(
-                f"{self.noted.thing} is in {there}, and this is {here}: set AWS_PROFILE or AWS_DEFAULT_REGION"
+                f"{self.noted.thing} is in {there}, but these credentials are for {here}: set AWS_PROFILE or "
+                f"AWS_DEFAULT_REGION"
             )
 
     def have(self, kind: str, name: str, found: dict | None, operation: str, **parameters) -> None:
-        """Make what was not `found`. It is noted before it is made."""
+        """Create the resource if it was not `found`. The record names it before it is created."""
         self._note(kind, name, made=not found or self.ours(kind, name))
         if not found:
             self.account.write(operation, **parameters)
         self.steps.add(f"{kind} {name}", "there" if found else "made")
 
     def change(self, kind: str, name: str, operation: str, **parameters) -> None:
-        """Make what is there what it should be, if provisioning made it."""
+        """Correct a resource that differs from what it should be, if provisioning made it."""
         if not self.ours(kind, name):
-            raise ToolError(f"AWS has a {kind} {name} that is another one: rename that, or make it what it should be")
+            raise ToolError(
+                f"AWS has a {kind} {name} that provision did not make, and it differs: rename it or correct it there"
+            )
         self._note(kind, name, made=True)
         self.account.write(operation, **parameters)
         self.steps.add(f"{kind} {name}", "changed")
 
     def forget(self, kind: str, name: str) -> None:
-        """The thing does not use it any more."""
+        """Note that the thing does not use it any more."""
         self.noted.aws[USES[kind]].remove(name)
         self.noted.aws["made"] = [item for item in self.noted.aws["made"] if item != f"{kind}:{name}"]
         self.noted.save(self.store)
 
     def attached(self, what: str, there: bool, operation: str, note: str | None = None, **parameters) -> None:
-        """Join two that are not yet. `note`: "kind:name" of a join that does not end with one of the two."""
+        """Join two resources unless they are joined. `note` is the "kind:name" of a join that outlives both."""
         if note:
             kind, _, name = note.partition(":")
             self._note(kind, name, made=not there or self.ours(kind, name))
@@ -65,7 +71,7 @@ class Cloud:
         self.steps.add(what, "there" if there else "made")
 
     def drop(self, kind: str, name: str, operation: str, **parameters) -> None:
-        """Remove what is there, if provisioning made it."""
+        """Remove the resource if it exists and provisioning made it."""
         if self.ours(kind, name):
             self.account.write(operation, **parameters)
             self.steps.add(f"{kind} {name}", "removed")

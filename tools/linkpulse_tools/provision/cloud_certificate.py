@@ -1,6 +1,7 @@
 """A thing's certificate in AWS, signed there for a request.
 
-It is made inactive, noted, and only then activated: a run that is cut off leaves nothing behind that could connect.
+It is created inactive, recorded, and only then activated. An interrupted run therefore leaves nothing that could
+connect.
 """
 
 import datetime
@@ -14,7 +15,7 @@ from linkpulse_tools.provision.cloud import Cloud
 
 
 def ensure(cloud: Cloud, request, renew: bool) -> str | None:
-    """The ARN of the thing's active certificate, whose file is there; None in a rehearsal of making one."""
+    """The ARN of the thing's active certificate, whose file exists. None if this rehearsal would create it."""
     store, noted = cloud.store, cloud.noted
     if noted.key == "host":
         key, state = keys.ensure(store, f"{noted.thing}/key.der")
@@ -26,7 +27,7 @@ def ensure(cloud: Cloud, request, renew: bool) -> str | None:
     state = _judge(cloud, known, request, renew)
     if state != "there":
         if request is None:
-            raise ToolError(f"{noted.thing} has a key of its own: give its request with --csr")
+            raise ToolError(f"{noted.thing} has its own key: give its certificate request with --csr")
         known = _ask(cloud, request)
     if known is None:
         cloud.steps.add(name, state)
@@ -62,8 +63,8 @@ def _judge(cloud: Cloud, known: dict | None, request, renew: bool) -> str:
     interrupted = known["status"] == "INACTIVE" and cloud.noted.aws.get("active") != known["certificateId"]
     if known["status"] != "ACTIVE" and not interrupted:
         raise ToolError(
-            f"the certificate of {cloud.noted.thing} is {known['status']} in AWS: activate it there, or --remove and "
-            "provision again"
+            f"the certificate of {cloud.noted.thing} is {known['status']} in AWS: activate it there, or use --remove "
+            "and provision again"
         )
     certificate = _parsed(known)
     if request is not None and certificate.public_key() != request.public_key():

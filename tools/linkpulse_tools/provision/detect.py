@@ -1,4 +1,4 @@
-"""Device Defender Detect's side: custom metrics, and a security profile for a group with the things that have it."""
+"""Device Defender Detect: custom metrics, and a security profile for the group of things that use it."""
 
 import json
 from pathlib import Path
@@ -11,16 +11,16 @@ LARGEST = 1 << 20
 
 
 def read_profile(path: Path) -> dict:
-    """A security profile as `aws iot create-security-profile --cli-input-json` takes it, judged before any call."""
+    """A security profile in the form of `aws iot create-security-profile --cli-input-json`, checked before any call."""
     with path.open("rb") as file:
         data = file.read(LARGEST)
     try:
         profile = json.loads(data)
     except ValueError as error:
         raise ToolError(f"{path} is not JSON: {error}") from None
-    found = model.problems("CreateSecurityProfile", profile) if isinstance(profile, dict) else ["it is no JSON map"]
+    found = model.problems("CreateSecurityProfile", profile) if isinstance(profile, dict) else ["it is not a JSON map"]
     if found:
-        raise ToolError("\n  ".join([f"{path} is no security profile:", *found]))
+        raise ToolError("\n  ".join([f"{path} is not a security profile:", *found]))
     return profile
 
 
@@ -40,12 +40,14 @@ def ensure_metrics(cloud: Cloud, metrics: dict[str, str]) -> None:
     for name, kind in metrics.items():
         found = cloud.account.read("describe_custom_metric", metricName=name)
         if found and found["metricType"] != kind:
-            raise ToolError(f"custom metric {name} is there as {found['metricType']}: a type cannot be changed")
+            raise ToolError(
+                f"custom metric {name} exists with the type {found['metricType']}, and a type cannot be changed"
+            )
         cloud.have("metric", name, found, "create_custom_metric", metricName=name, metricType=kind)
 
 
 def ensure_profile(cloud: Cloud, thing: str, profile: dict) -> None:
-    """The profile, a thing group of the same name, the profile attached to the group, the thing in it."""
+    """Make sure that the profile is attached to a thing group of the same name, and that the thing is in the group."""
     name, account = profile["securityProfileName"], cloud.account
     found = account.read("describe_security_profile", securityProfileName=name)
     _profile(cloud, profile, found)
@@ -80,7 +82,7 @@ def _profile(cloud: Cloud, profile: dict, found: dict | None) -> None:
 
 
 def remove(cloud: Cloud, thing: str, profiles: list[str], metrics: list[str]) -> None:
-    """Take back what `ensure_profile` and `ensure_metrics` did for a thing."""
+    """Undo what `ensure_profile` and `ensure_metrics` did for a thing."""
     gone = [name for name in profiles if _remove_profile(cloud, thing, name)]
     for name in metrics:
         if cloud.account.read("describe_custom_metric", metricName=name) is None:
@@ -95,8 +97,8 @@ def remove(cloud: Cloud, thing: str, profiles: list[str], metrics: list[str]) ->
 
 
 def _remove_profile(cloud: Cloud, thing: str, name: str) -> bool:
-    """Take the thing out of the group. With the last thing go the group and the profile that provisioning made; whether
-    the profile went."""
+    """Remove the thing from the group. With the last thing, also remove the group and the profile if provisioning made
+    them. Returns whether the profile was removed."""
     account, target = cloud.account, cloud.account.arn("thinggroup", name)
     if cloud.ours("member", f"{name}/{thing}") and name in _groups(cloud, thing):
         account.write("remove_thing_from_thing_group", thingGroupName=name, thingName=thing)
@@ -132,7 +134,7 @@ def _groups(cloud: Cloud, thing: str) -> list[str]:
 
 
 def _within(wanted, found) -> bool:
-    """Whether all that is wanted is found; lists in any order."""
+    """Whether everything `wanted` is in `found`. Lists may be in any order."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(
             name == "tags" or (name in found and _within(value, found[name])) for name, value in wanted.items()

@@ -1,4 +1,4 @@
-"""Provisioning with a CA of one's own, for any broker."""
+"""Provisioning with a CA of your own, for any broker."""
 
 from dataclasses import dataclass
 
@@ -22,14 +22,18 @@ class Broker:
 
 
 def where(store: Store, old: dict, host: str | None, port: int | None) -> tuple[str | None, int]:
-    """Host and port: those given, those of the thing's settings, those that the CA's broker has. No host: None."""
+    """Host and port: the given ones, or those in the thing's settings, or those of the CA's broker. The host may be
+    None."""
     host = host or old.get("host") or authority.host(store)
     return host, port or old.get("port") or mosquitto.port(store) or PORT
 
 
 def provision(store: Store, steps: Steps, thing: str, request, values: dict, renew: bool) -> None:
-    """Have all files of `thing` and of the broker. `request`: of the device's own key, None for a key made here.
-    `values`: for its settings; `host` and `port` among them."""
+    """Make sure that all files of `thing` and of the broker exist.
+
+    `request` is the certificate request for the device's own key, or None if the key is made here. `values` are for its
+    settings and include `host` and `port`.
+    """
     noted = record.start(store, thing, "local", "device" if request else "host")
     signer = authority.ensure(store, steps)
     authority.ensure_broker_side(store, steps, signer, values["host"], renew)
@@ -42,19 +46,19 @@ def provision(store: Store, steps: Steps, thing: str, request, values: dict, ren
 
 
 def remove(store: Store, steps: Steps, noted: Record) -> None:
-    """Take back what `provision` made for a thing: its certificates go on the revocation list before its files go."""
+    """Undo what `provision` did for a thing. Its certificates are revoked before its files are removed."""
     signer = authority.load(store)
     if signer is None:
-        steps.add(crl.NAME, "kept", "the CA is not here: its certificates stay valid")
+        steps.add(crl.NAME, "kept", "the CA is missing: certificates stay valid")
     else:
         serials = [int(serial, 16) for serial in noted.serials]
-        steps.add(crl.NAME, crl.revoke(store, signer, serials), "restart the broker: until then it lets the thing in")
+        steps.add(crl.NAME, crl.revoke(store, signer, serials), "restart the broker: until then it accepts the thing")
         steps.add(mosquitto.ACL, mosquitto.ensure_acl(store, topics(store, without=noted.thing)))
     remove_files(store, steps, noted)
 
 
 def remove_files(store: Store, steps: Steps, noted: Record) -> None:
-    """Remove a thing's own files, the record last; the folder too where nothing else is in it."""
+    """Remove a thing's own files, the record last. Remove the folder too if nothing else is in it."""
     for name in (*noted.made, record.NAME):
         if store.remove(f"{noted.thing}/{name}"):
             steps.add(f"{noted.thing}/{name}", "removed")
@@ -66,13 +70,13 @@ def remove_files(store: Store, steps: Steps, noted: Record) -> None:
 
 
 def topics(store: Store, without: str | None = None) -> dict[str, str]:
-    """The topics of things of the local CA that report to one of their own: thing to topic."""
+    """Thing to topic, for the things of the local CA that report to a topic of their own."""
     return {thing: values["topic"] for thing, values in _things(store, without) if values.get("topic")}
 
 
 def reports(store: Store, unread=None) -> dict[str, tuple[str, str]]:
-    """The same the other way round: topic to thing and format. `unread(error)`, if given, hears of things whose files
-    cannot be read, and these are left out."""
+    """Topic to (thing, format), for the same things. `unread(error)`, if given, is called for a thing whose files
+    cannot be read, and the thing is left out."""
     chosen = (pair for pair in _things(store, None, unread) if pair[1].get("topic"))
     return {values["topic"]: (thing, values.get("format", "cbor")) for thing, values in chosen}
 
@@ -97,10 +101,12 @@ def _things(store: Store, without: str | None, unread=None):
 def _public_key(store: Store, steps: Steps, noted: Record, request):
     if request:
         return request.public_key()
-    if noted.key == "device":  # the certificate that it got the first time has it
+    if noted.key == "device":  # it is in the certificate that the thing got the first time
         old = leaf.read(store, f"{noted.thing}/cert.der")
         if old is None:
-            raise ToolError(f"{noted.thing} has a key of its own and no certificate yet: give its request with --csr")
+            raise ToolError(
+                f"{noted.thing} has its own key and no certificate yet: give its certificate request with --csr"
+            )
         return old.public_key()
     key, state = keys.ensure(store, f"{noted.thing}/key.der")
     steps.add(f"{noted.thing}/key.der", state)

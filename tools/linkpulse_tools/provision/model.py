@@ -1,6 +1,6 @@
-"""Parameters of an AWS call judged before the call, by the service's own model.
+"""Checks the parameters of an AWS call before the call, with the service's own model.
 
-botocore judges types, names of members and lower limits; the model also has upper limits, choices and patterns.
+botocore checks types, names of members and lower limits. The model also has upper limits, choices and patterns.
 """
 
 import functools
@@ -10,7 +10,7 @@ from linkpulse_tools.provision.account import library
 
 
 def problems(operation: str, parameters) -> list[str]:
-    """What is wrong with the parameters of an IoT operation, in lines."""
+    """What is wrong with the parameters of an IoT operation, as a list of lines."""
     shape = _service().operation_model(operation).input_shape
     report = library("botocore.validate").ParamValidator().validate(parameters, shape).generate_report()
     return [*report.splitlines(), *_beyond(parameters, shape, "")]
@@ -18,12 +18,12 @@ def problems(operation: str, parameters) -> list[str]:
 
 @functools.cache
 def _service():
-    """The model, which is large."""
+    """The model. It is large, so it is loaded once."""
     return library("botocore.session").get_session().get_service_model("iot")
 
 
 def _beyond(value, shape, where: str):
-    """What botocore lets pass, of values whose type is right."""
+    """The mistakes that botocore does not find, in values of the right type."""
     limit = shape.metadata.get("max")
     if isinstance(value, dict) and shape.type_name == "structure":
         for name, member in shape.members.items():
@@ -35,7 +35,7 @@ def _beyond(value, shape, where: str):
             yield from _beyond(item, shape.value, f"{where}.{name}")
     elif isinstance(value, list) and shape.type_name == "list":
         if limit is not None and len(value) > limit:
-            yield f"{where}: {len(value)} items, at most {limit} are allowed"
+            yield f"{where}: it has {len(value)} items, at most {limit} are allowed"
         for n, item in enumerate(value):
             yield from _beyond(item, shape.member, f"{where}[{n}]")
     elif isinstance(value, str) and shape.type_name == "string":
@@ -46,10 +46,10 @@ def _beyond(value, shape, where: str):
 
 def _text(value: str, shape, limit: int | None, where: str):
     if limit is not None and len(value) > limit:
-        yield f"{where}: {len(value)} characters, at most {limit} are allowed"
+        yield f"{where}: it has {len(value)} characters, at most {limit} are allowed"
     if shape.enum and value not in shape.enum:
         yield f"{where}: {value} is none of {', '.join(shape.enum)}"
-    # The patterns are Java's. \p{Graph} is a visible ASCII character; other classes are left to AWS.
+    # The patterns are Java's. \p{Graph} is a visible ASCII character. Other classes are left to AWS.
     pattern = shape.metadata.get("pattern", "").replace(r"\p{Graph}", r"\x21-\x7e")
     if pattern and r"\p{" not in pattern and not re.fullmatch(pattern, value):
         yield f"{where}: {value} does not match {pattern}"

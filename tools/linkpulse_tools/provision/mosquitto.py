@@ -1,4 +1,4 @@
-"""mosquitto's side of a local CA: a listener that takes the CA's certificates, and what each of them may do."""
+"""mosquitto's configuration for a local CA: a listener for the CA's certificates, and what each of them may do."""
 
 import re
 
@@ -12,7 +12,7 @@ ANSWERS = ("accepted", "rejected")
 
 
 def ensure(store: Store, steps: Steps, port: int, topics: dict[str, str]) -> None:
-    """Have both files. `topics`: thing to the topic of its own that it reports to."""
+    """Make sure that both files exist. `topics` maps a thing to its own report topic."""
     steps.add(CONFIGURATION, store.write(CONFIGURATION, configuration(store, port).encode()), f"port {port}")
     steps.add(ACL, ensure_acl(store, topics))
 
@@ -22,16 +22,16 @@ def ensure_acl(store: Store, topics: dict[str, str]) -> str:
 
 
 def port(store: Store) -> int | None:
-    """The port of the listener, None where there is none yet."""
+    """The port of the listener, or None if there is none yet."""
     found = re.search(rb"^listener (\d+)$", store.read(CONFIGURATION) or b"", re.MULTILINE)
     return int(found[1]) if found else None
 
 
 def configuration(store: Store, port: int) -> str:
-    """The listener. The client id is the certificate's name too, so that no thing can end another's connection."""
+    """The listener. The client id is always the certificate's name, so that no thing can end another's connection."""
     folder = store.path(authority.FOLDER).absolute()
     return f"""\
-# Written by linkpulse provision, which writes it anew: take it as it is, with mosquitto -c or include_dir.
+# Written by linkpulse provision, which overwrites it: do not edit it. Use it with mosquitto -c or include_dir.
 listener {port}
 cafile {folder}/ca.pem
 certfile {folder}/server.pem
@@ -46,8 +46,8 @@ acl_file {store.path(ACL).absolute()}
 
 
 def acl(topics: dict[str, str]) -> str:
-    """Who may do what: the service everything about reports, a thing its own. What is not here is not allowed."""
-    lines = ["# Written by linkpulse provision, which writes it anew.", f"user {authority.SERVICE}"]
+    """The access rules. The service may use all report topics, a thing only its own. Everything else is forbidden."""
+    lines = ["# Written by linkpulse provision, which overwrites it: do not edit it.", f"user {authority.SERVICE}"]
     for topic in [REPORTS.format("+"), *sorted(set(topics.values()))]:
         lines += [f"topic read {topic}", *(f"topic write {topic}/{answer}" for answer in ANSWERS)]
     for thing, topic in sorted(topics.items()):

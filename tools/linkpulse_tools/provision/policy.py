@@ -1,8 +1,8 @@
-"""The AWS IoT policy of a thing: connect as itself, publish its reports, take its answers, and nothing else.
+"""The AWS IoT policy of a thing: it may connect as itself, publish its reports and receive its answers.
 
-One policy serves all things that report to the reserved topic in one format: a policy variable stands for the name of
-the thing that connects, so that there is one document to review, and the number of policies does not grow with that of
-the things. A thing with a topic of its own has a policy of its own: no variable could stand for that.
+One policy serves all things that report to the reserved topic in one format, because a policy variable stands for the
+name of the thing that connects. There is one document to review, however many things there are. A thing with a topic of
+its own has a policy of its own, because no variable could stand for the topic.
 """
 
 import json
@@ -14,19 +14,19 @@ THING = "${iot:Connection.Thing.ThingName}"
 
 
 def name(thing: str, fmt: str, topic: str | None) -> str:
-    """A policy's name has no colon, a thing's no dot."""
+    """The policy's name. A policy's name cannot contain a colon, and a thing's name contains no dot."""
     return f"linkpulse-topic-{thing.replace(':', '.')}" if topic else f"linkpulse-{fmt}"
 
 
 def document(account: Account, fmt: str, topic: str | None) -> str:
-    """The policy, without spaces: AWS counts no more than 2,048 characters."""
+    """The policy as JSON without spaces, because AWS allows at most 2,048 characters."""
     reports = topic or f"$aws/things/{THING}/defender/metrics/{fmt}"
     answers = [f"{reports}/{answer}" for answer in ANSWERS]
     statements = [
         _allow(
             "Connect",
             account.arn("client", THING),
-            # True for a certificate that is attached to the thing whose name it connects with.
+            # It is true if the certificate is attached to the thing whose name is the client id.
             Condition={"Bool": {"iot:Connection.Thing.IsAttached": "true"}},
         ),
         _allow("Publish", account.arn("topic", reports)),
