@@ -86,8 +86,9 @@ soak: build/.test ## a real hour against mosquitto over a link that fails: ARGS=
 advisor: build/.test ## the cases of AWS's Device Advisor, with results
 	@PYTHONPATH=tools:. $(PY) -m tests.faults.advisor $(ARGS)
 
-docs: build/.run ## make the tables of docs/ again that come from the code
+docs: build/.run ## make again what docs/ has from the code: the table of settings, the picture of a report
 	@$(TOOLS) settings --write docs/settings.md
+	@PYTHONPATH=tools $(PY) -m linkpulse_tools.build.picture docs/run.svg
 
 lock: ## make requirements/*.txt again from pyproject.toml (PYTHON= the oldest supported one)
 	@PYTHON='$(PYTHON)' sh requirements/lock.sh
