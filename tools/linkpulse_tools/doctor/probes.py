@@ -145,11 +145,11 @@ print(json.dumps(_found))
 """
 
 PORT = """
-from linkpulse.session.tls_stream import Link
+from linkpulse.session.tls_stream import TLSStream
 class _Bare:
     def wrap_socket(self, raw, **_):
         return raw
-_l = Link(_Bare(), s.server_name, board and board.beat)
+_l = TLSStream(_Bare(), s.server_name, board and board.beat)
 _l.arm(s.timeout * 1000)
 try:
     _l.connect(s.host, s.port)
