@@ -170,7 +170,7 @@ class _Netlink:
     def _messages(self, into, buf, n):
         at = 0
         while at + 16 <= n:
-            size = _u16(buf, at)
+            size = _u16(buf, at if ORDER else at + 2)  # the low half of 32 bits
             if size < 16 or at + size > n:
                 return False
             if _u16(buf, at + 4) == _NEWADDR:
