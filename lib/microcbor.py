@@ -94,7 +94,9 @@ class Writer:
             self._head(0, n)
 
     def float(self, x):
-        """A float, in four bytes if they hold it exactly and in eight bytes otherwise."""
+        """A float, in four bytes if they hold it exactly and in eight bytes otherwise. NaN is always 7fc00000."""
+        if x != x:
+            return self.raw(b"\xfa\x7f\xc0\x00\x00")  # The bits of a NaN differ between platforms.
         narrow = x - x != 0 or (abs(x) < 3.4028235e38 and struct.unpack(">f", struct.pack(">f", x))[0] == x)
         at = self._take(5 if narrow else 9)
         if at >= 0:
@@ -105,17 +107,14 @@ class Writer:
         """Bytes that already are CBOR: an item or a part of one."""
         n = len(b)
         at = self._take(n)
-        if at < 0:
-            return
-        if n <= 32:
+        if at >= 0 and n <= 32:
             struct.pack_into(_FORMATS[n], self._buf, at, b)
-            return
-        for i in range(n):
-            self._buf[at + i] = b[i]
+        elif at >= 0:
+            for i in range(n):
+                self._buf[at + i] = b[i]
 
     def open_items(self):
-        """The offset at which the caller may write items of an array into the buffer itself. It then calls
-        `close_items`."""
+        """The offset where the caller may write the items of an array itself. It then calls `close_items`."""
         return self.size
 
     def close_items(self, end, n):
