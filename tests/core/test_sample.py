@@ -1,5 +1,6 @@
 """Differences of counters, the port table and the reservoir."""
 
+import random
 from array import array
 from check import equal
 from linkpulse.collect.linux import proc_scan
@@ -375,12 +376,34 @@ def test_the_reservoir_is_uniform():
     assert min(times) > 320 and max(times) < 480, times
 
 
+def added(sockets, text):
+    for i in range(8):
+        sockets.add(0, 4, i, 443, b"\xc0\x00\x02\x01", 0)
+
+
+def test_every_draw_is_fair_from_the_first():
+    # A reservoir of one: each of eight connections stays 50 times of 400. The seed is fixed, as above.
+    random.seed(11)
+    text = "".join([fakeproc.row("192.0.2.1", i, "198.51.100.1", 443, 1) + "\n" for i in range(8)]).encode()
+    for put in (scanned, added):
+        for fresh in (True, False):
+            times = [0] * 8
+            for i in range(400):
+                if fresh or i == 0:
+                    sockets = SocketTable(1, 1)
+                sockets.begin()
+                put(sockets, text)
+                times[local_port(sockets, 0)] += 1
+            chi = sum([(n - 50) * (n - 50) / 50.0 for n in times])
+            assert chi < 40, (fresh, chi, times)  # 7 degrees of freedom: 1e-6
+
+
 def test_every_seed_gives_a_usable_generator():
     seen = set()
     for _ in range(50):
         state = SocketTable(1).state
         equal((state[TOTAL], state[CAPACITY]), (0, 1))
-        assert 0 < state[2] <= 0x7FFF and 0 < state[3] <= 0x7FFF
+        assert 0 < state[2] < (16275 << 16) - 1 and 0 < state[3] < (15963 << 16) - 1
         seen.add((state[2], state[3]))
     assert len(seen) > 40
 

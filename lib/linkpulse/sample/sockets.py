@@ -13,6 +13,9 @@ from .ports import PortTable
 RECORD = const(22)
 # The state that a collector's scanner shares: see SocketTable.
 TOTAL, CAPACITY, RANDOM_A, RANDOM_B = range(4)
+# The two multiply-with-carry generators have this many states, from 1 on. Their products stay under 2**30.
+_STATES_A = const((16275 << 16) - 2)
+_STATES_B = const((15963 << 16) - 2)
 
 
 class SocketTable:
@@ -29,9 +32,9 @@ class SocketTable:
         self.tcp_total = self.udp_total = 0
         self.tcp_read = self.udp_read = False
         self.records = bytearray(RECORD * connections)
-        seed = random.getrandbits(30)
-        # Two multiply-with-carry generators whose products stay under 2**30.
-        self.state = array("i", (0, connections, seed & 0x7FFF | 1, seed >> 15 | 1))
+        # Each generator starts at any of its states: after a small odd number its first output would always be odd.
+        a, b = [random.getrandbits(30) % states + 1 for states in (_STATES_A, _STATES_B)]
+        self.state = array("i", (0, connections, a, b))
 
     def begin(self):
         self.names.begin()
