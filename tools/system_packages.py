@@ -10,7 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-NEEDED = {"busybox": "busybox", "lintian": "lintian", "mosquitto": "mosquitto", "ss": "iproute2"}
+NEEDED = {
+    "busybox": ("busybox",),
+    "lintian": ("lintian",),
+    "mips-linux-gnu-gcc": ("gcc-mips-linux-gnu", "libc6-dev-mips-cross"),
+    "mosquitto": ("mosquitto",),
+    "qemu-mips": ("qemu-user",),
+    "ss": ("iproute2",),
+}
 COMPILER = ("gcc", "libc6-dev")  # for the C module's test on this machine
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 BUILD = Path(__file__).resolve().parents[1] / "boards" / "qemu-mps2" / "build.py"
@@ -18,7 +25,7 @@ BUILD = Path(__file__).resolve().parents[1] / "boards" / "qemu-mps2" / "build.py
 
 def missing() -> list[str]:
     """The packages whose program is not on this machine; what the board in QEMU needs among them."""
-    packages = [package for program, package in NEEDED.items() if not shutil.which(program, path=PATH)]
+    packages = [name for program, names in NEEDED.items() if not shutil.which(program, path=PATH) for name in names]
     if not any(map(shutil.which, ("cc", "gcc", "clang"))):
         packages += COMPILER
     spec = importlib.util.spec_from_file_location("build", BUILD)
