@@ -116,7 +116,7 @@ def test_device_that_ends_is_reported_with_its_last_words(start):
 def test_silence_is_bounded_and_reported(start):
     code, _, err = finish(start("silent", "--count", "1", "--interval", "1"))
     assert code == 1
-    assert "nothing accepted in 2.6 s (0 of 1 before)" in err
+    assert "no report was accepted in 2.6 s (0 of 1 before)" in err
     assert "timeout: no CONNACK" in err
 
 

@@ -38,7 +38,7 @@ def test_command_sets_the_heap(runtime, tmp_path):
 @pytest.mark.parametrize(
     "text,problem",
     [
-        (answer(version="1, 23, 0"), "version 1.23.0, needed is 1.24 or newer"),
+        (answer(version="1, 23, 0"), "version is 1.23.0, and 1.24 or newer is needed"),
         (answer(missing="tls random"), "no module tls, random"),
         (answer(name="circuitpython"), "circuitpython, not MicroPython"),
         (answer(heap=2072832), "ignores -X heapsize"),

@@ -89,7 +89,7 @@ def test_id_that_does_not_increase_is_invalid(service):
     service.handle(CBOR, report(5), 0)
     _, body = answer(service.handle(CBOR, report(4), 400_000))
     assert body["statusDetails"]["ErrorCode"] == "InvalidPayload"
-    assert "does not increase" in body["statusDetails"]["ErrorMessage"]
+    assert "is not higher than the last" in body["statusDetails"]["ErrorMessage"]
 
 
 def test_rejected_report_does_not_use_up_its_id_or_the_interval(service):

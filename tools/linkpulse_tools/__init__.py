@@ -1,3 +1,3 @@
-"""The host's side of linkpulse: what runs, checks and shows a device's reports."""
+"""linkpulse's tools for the host: they install the agent, and run, check and show a device's reports."""
 
 __version__ = "0.1.0"

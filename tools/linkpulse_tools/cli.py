@@ -1,4 +1,7 @@
-"""The `linkpulse` command. Exit codes: 0 done, 1 not done and why on standard error, 2 wrong usage, 130 Ctrl-C."""
+"""The command `linkpulse`.
+
+Exit codes: 0 success, 1 failure with the reason on standard error, 2 wrong usage, 130 Ctrl-C.
+"""
 
 import functools
 import importlib
@@ -16,7 +19,7 @@ from linkpulse_tools.commands import report
 from linkpulse_tools.commands.run import Options, run
 from linkpulse_tools.errors import ToolError
 
-# Commands of their own modules, each a click command named `command`, loaded when they are asked for.
+# Commands in modules of their own, each a click command named `command`. A module is loaded when it is needed.
 MODULES: dict[str, str] = {
     "deploy": "deploy.command",
     "doctor": "doctor.cli",
@@ -31,7 +34,9 @@ THING = re.compile(r"[a-zA-Z0-9:_-]{1,64}")
 
 def _thing(context, parameter, value: str) -> str:
     if not THING.fullmatch(value):
-        raise click.BadParameter("1 to 64 of a-z A-Z 0-9 : _ - (it is the common name of a certificate)")
+        raise click.BadParameter(
+            "it must have 1 to 64 characters of a-z A-Z 0-9 : _ - (it is the common name of a certificate)"
+        )
     return value
 
 
@@ -43,8 +48,8 @@ def _common(default_format: str, default_tags: str):
             click.option("--format", type=click.Choice(["cbor", "json"]), default=default_format, show_default=True),
             click.option("--tags", type=click.Choice(["long", "short"]), default=default_tags, show_default=True),
             click.option("--thing", default="linkpulse-demo", show_default=True, callback=_thing),
-            click.option("--loopback", is_flag=True, help="Include loopback traffic, listeners and connections."),
-            click.option("--micropython", metavar="PATH", help="Another MicroPython than the installed one."),
+            click.option("--loopback", is_flag=True, help="Include the loopback interface."),
+            click.option("--micropython", metavar="PATH", help="Use this MicroPython instead of the installed one."),
         ):
             command = option(command)
         return command
@@ -71,26 +76,36 @@ def commands() -> None:
 
 
 @commands.command("run")
-@click.option("--count", type=click.IntRange(min=1), help="End after this many accepted reports.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many accepted reports.")
 @click.option("--interval", type=click.IntRange(min=1), default=5, show_default=True, help="Seconds between reports.")
 @click.option("--broker", type=click.Choice(["embedded", "mosquitto"]), default="embedded", show_default=True)
-@click.option("--limit", type=click.FloatRange(min=0), help="Seconds under which the service throttles.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a report.")
+@click.option(
+    "--limit",
+    type=click.FloatRange(min=0),
+    help="Refuse a report that comes sooner than this after the last.  [default: a little under --interval]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each report.")
 @click.option("--target", type=click.Choice(["unix", "qemu"]), default="unix", show_default=True)
 @click.option(
-    "--heap", type=click.IntRange(16384, 1048576), help="Bytes of heap of the board in QEMU.  [default: 65536]"
+    "--heap", type=click.IntRange(16384, 1048576), help="The heap of the board in QEMU, in bytes.  [default: 65536]"
 )
 @_common("cbor", "short")
 def run_command(**options) -> None:
-    """Report this machine to a broker on this machine, and show each report with its response."""
+    """Try it out: report this machine to a local broker.
+
+    Runs a broker, the service and the agent on this machine, and shows each report with its response.
+    """
     run(Options(**options), Console(), Console(stderr=True))
 
 
 @commands.command("report")
-@click.option("--proc", default="/proc", show_default=True, help="Another proc root, such as /host_proc/1.")
+@click.option("--proc", default="/proc", show_default=True, help="Read another proc root, such as /host_proc/1.")
 @_common("json", "long")
 def report_command(micropython, **settings) -> None:
-    """Print one report of this machine to standard output, and nothing else."""
+    """Print one report of this machine.
+
+    Nothing else is written to standard output, and nothing is published.
+    """
     sys.stdout.buffer.write(report.report(settings, micropython))
 
 
@@ -98,17 +113,23 @@ def report_command(micropython, **settings) -> None:
 @click.option("--board", type=click.Choice(["qemu-mps2"]), default="qemu-mps2", show_default=True)
 @click.option("--heap", type=click.IntRange(16384, 1048576), default=firmware.HEAP, show_default=True)
 def firmware_command(board: str, heap: int) -> None:
-    """Build the firmware of a board, plain and with the agent frozen in, where something in it changed."""
+    """Build a board's firmware, plain and with the agent.
+
+    It is built only if something in it changed. The agent is frozen in.
+    """
     progress = functools.partial(click.echo, err=True)
     for kind in firmware.FOLDERS:
         click.echo(f"{kind}: {firmware.ensure(kind, heap, progress)}")
 
 
 @commands.command("qemu")
-@click.option("--heap", type=click.IntRange(16384, 1048576), help="Bytes of heap.  [default: 65536]")
-@click.option("--forward", multiple=True, metavar="HERE:THERE", help="127.0.0.1:HERE is the board's port THERE.")
+@click.option("--heap", type=click.IntRange(16384, 1048576), help="The heap in bytes.  [default: 65536]")
+@click.option("--forward", multiple=True, metavar="HERE:THERE", help="Make 127.0.0.1:HERE the board's port THERE.")
 def qemu_command(heap: int | None, forward: tuple) -> None:
-    """Start the board in QEMU, print its terminal, and be its REPL until Ctrl-]; without a terminal, until Ctrl-C."""
+    """Start the board in QEMU and open its REPL.
+
+    Prints the board's terminal. Ctrl-] ends the REPL and the board. Without a terminal, Ctrl-C ends it.
+    """
     elf = firmware.ensure("agent", progress=functools.partial(click.echo, err=True))
     qemu = firmware.qemu()
     try:
@@ -123,9 +144,9 @@ def qemu_command(heap: int | None, forward: tuple) -> None:
 
 
 @commands.command("size")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def size_command(as_json: bool) -> None:
-    """Weigh the device code as .mpy against its budgets."""
+    """Compare the size of the device code with its budgets."""
     result = size.summary(size.measure(paths.LIB, paths.MPY))
     size.show(Console(), result, as_json)
     if result["over"]:
@@ -133,8 +154,8 @@ def size_command(as_json: bool) -> None:
 
 
 def main(args=None, prog_name: str = "linkpulse") -> None:
-    """The entry point: errors that a user can mend are one message, never a stack trace."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell's background job would ignore the first
+    """The entry point. For an error that the user can solve, it shows one message and no stack trace."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # also for a shell's background job, which ignores the first
         signal.signal(number, signal.default_int_handler)
     try:
         commands.main(args, prog_name, standalone_mode=False)

@@ -1,5 +1,5 @@
-"""The one error that the tools raise for what a user can mend."""
+"""The error that the tools raise for problems that a user can solve."""
 
 
 class ToolError(Exception):
-    """Something is missing or wrong outside this program; the message says what to do about it."""
+    """Something outside this program is missing or wrong. The message says what to do about it."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and private ones that are never readable by others."""
+"""Writes files that are either complete or absent. Private files are never readable by others."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Put `data` at `path` in one step, with `mode` from the first byte on; folders are made as needed."""
+    """Write `data` to `path` in one step, with `mode` from the first byte. Folders are made as needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp: 0600
     try:

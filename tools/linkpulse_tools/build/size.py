@@ -1,4 +1,4 @@
-"""What the device code weighs as .mpy, against the budgets of docs/architecture.md."""
+"""Compares the size of the device code as .mpy with the budgets of docs/architecture.md."""
 
 import json
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes of one module: as bytecode, and natively where its source asks for that (else None)."""
+    """The size of one module in bytes: as bytecode, and as native code if its source asks for that (else None)."""
 
     name: str
     bytecode: int
@@ -36,7 +36,7 @@ class Size:
 
 
 def measure(lib: Path, folder: Path) -> list[Size]:
-    """Compile lib under `folder` and weigh every module, in order of their names."""
+    """Compile lib into `folder` and measure every module, in the order of their names."""
     plain, native = folder / "bytecode", folder / NATIVE_ARCH
     names = mpy.compile_tree(lib, plain)
     mpy.compile_tree(lib, native, NATIVE_ARCH)
@@ -66,7 +66,7 @@ def groups(sizes: list[Size]) -> dict[str, int]:
 
 
 def summary(sizes: list[Size]) -> dict:
-    """Modules, sums and what is above a budget, ready for JSON."""
+    """The modules, the sums, and what is over its budget, as values for JSON."""
     sums = groups(sizes)
     over = [f"{s.name}: {s.bytecode} B, at most {MODULE_LIMIT}" for s in sizes if s.bytecode > MODULE_LIMIT]
     over += [f"{name}: {sums[name]} B, at most {limit}" for name, limit in LIMITS.items() if sums[name] > limit]

@@ -1,4 +1,4 @@
-"""Fetch umqtt.simple 1.3.4, the MQTT client that the device code uses unchanged.
+"""Fetches umqtt.simple 1.3.4, the MQTT client that the device code uses unchanged.
 
 pip cannot install it (the archive has no setup.py), so its address is asked of pip's own finder: the same indexes,
 proxies, certificates and credentials as every other package. The archive's digest is fixed below.

@@ -1,4 +1,4 @@
-"""`linkpulse listen`: the service's part on a broker of one's own, or on one that comes with it."""
+"""`linkpulse listen`: takes the part of the service, on a broker of your own or on a built-in one."""
 
 import contextlib
 import ipaddress
@@ -22,32 +22,45 @@ def _address(context, parameter, value: str | None) -> str | None:
     try:
         return value and str(ipaddress.IPv4Address(value))
     except ValueError:
-        raise click.BadParameter("an IPv4 address of this machine; 0.0.0.0 is all of them") from None
+        raise click.BadParameter("it must be an IPv4 address of this machine; 0.0.0.0 means all of them") from None
 
 
 @click.command("listen")
-@click.option("--host", help="The broker's name or address, one that is in its certificate.  [default: localhost]")
-@click.option("--port", type=click.IntRange(1, 65535), help="The broker's port.  [default: as provisioned]")
+@click.option("--host", help="The broker's name or address. It must be in its certificate.  [default: localhost]")
+@click.option("--port", type=click.IntRange(1, 65535), help="The broker's port.  [default: the provisioned one]")
 @click.option(
     "--out",
     default="devices",
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where provision wrote.",
+    help="The folder that provision wrote to.",
 )
-@click.option("--broker", is_flag=True, help="Be the broker too; for the desk: it has no access rules.")
-@click.option("--bind", callback=_address, metavar="ADDRESS", help="With --broker: its address.  [default: 127.0.0.1]")
-@click.option("--count", type=click.IntRange(min=1), help="End after this many reports.")
-@click.option("--limit", type=click.FloatRange(min=0), default=0, help="Seconds under which a thing's next is refused.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a report.")
+@click.option("--broker", is_flag=True, help="Run a broker, too. It has no access rules, so use it for tests only.")
+@click.option(
+    "--bind",
+    callback=_address,
+    metavar="ADDRESS",
+    help="With --broker: the address to listen on.  [default: 127.0.0.1]",
+)
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many reports.")
+@click.option(
+    "--limit",
+    type=click.FloatRange(min=0),
+    default=0,
+    help="Refuse a report that comes sooner than this after the thing's last one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each report.")
 def command(host, port, out: Path, broker: bool, bind, count: int | None, limit: float, as_json: bool) -> None:
-    """Show every report on a broker and answer it, until Ctrl-C."""
+    """Show and answer every report on a broker.
+
+    It runs until Ctrl-C.
+    """
     if broker and host or bind and not broker:
         raise click.UsageError("--broker goes with --bind, and without it comes --host")
     store, progress = Store(out), Console(stderr=True)
     bundle, outcomes = authority.bundle(store), queue.Queue()
     if not bundle.service.pem.exists():
-        raise ToolError(f"{bundle.service.pem} is not there: linkpulse provision THING makes it")
+        raise ToolError(f"{bundle.service.pem} does not exist: linkpulse provision THING makes it")
     port = port or mosquitto.port(store) or local.PORT
     with contextlib.ExitStack() as stack:
         if broker:

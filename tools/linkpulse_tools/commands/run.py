@@ -1,4 +1,4 @@
-"""`linkpulse run`: broker, service and device together, until enough reports are accepted."""
+"""`linkpulse run`: runs a broker, the service and a device together, until enough reports are accepted."""
 
 import contextlib
 import json
@@ -19,14 +19,17 @@ from linkpulse_tools.mqtt import broker
 from linkpulse_tools.mqtt.responder import Responder
 from linkpulse_tools.pki import certs
 
-TIMEOUT = 10  # seconds an operation of the device may take
+TIMEOUT = 10  # seconds for one operation of the device
 SERVER_NAME = "localhost"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. `count` None: until Ctrl-C. `limit` None: a little under the interval. `heap`: bytes
-    of the board in QEMU."""
+    """The options of the command line.
+
+    With `count` None it runs until Ctrl-C. With `limit` None the limit is a little under the interval. `heap` is the
+    heap of the board in QEMU, in bytes.
+    """
 
     count: int | None = None
     interval: int = 5
@@ -43,7 +46,7 @@ class Options:
 
     @property
     def patience(self) -> float:
-        """Seconds in which something must be accepted."""
+        """Seconds in which a report must be accepted."""
         return 2 * self.interval + 3 * TIMEOUT
 
     @property
@@ -52,10 +55,10 @@ class Options:
 
 
 def run(options: Options, console: Console, progress: Console) -> None:
-    """Run until `count` reports are accepted; a ToolError says why that did not happen."""
+    """Run until `count` reports are accepted. If that does not happen, a ToolError says why."""
     script = paths.FIRMWARE / "main.py"
     if not script.exists():
-        raise ToolError(f"{script} is missing: run this in a checkout of linkpulse")
+        raise ToolError(f"{script} is missing: run this command in a checkout of linkpulse")
     target = TARGETS[options.target](options, script, progress)
     bundle = certs.ensure(paths.CERTS, options.thing)
     events: queue.Queue = queue.Queue()
@@ -89,7 +92,7 @@ class Unix:
 
 
 class Qemu:
-    """The firmware with the agent frozen in, on the board in QEMU; settings and keys are copied to its RAM disk."""
+    """The firmware with the agent frozen in, on the board in QEMU. Settings and keys are copied to its RAM disk."""
 
     def __init__(self, options: Options, script, progress):
         self._elf = firmware.ensure("agent", progress=lambda text: progress.print(text, style="dim"))
@@ -118,7 +121,7 @@ TARGETS = {"unix": Unix, "qemu": Qemu}
 
 
 def make_broker(kind: str, bundle: certs.Bundle):
-    """The broker that was asked for, not yet started."""
+    """The broker that the options name. It is not started yet."""
     return broker.EmbeddedBroker(bundle) if kind == "embedded" else broker.MosquittoBroker(bundle, paths.RUN)
 
 
@@ -143,7 +146,7 @@ def settings(options: Options, where, bundle: certs.Bundle) -> dict:
 
 
 def watch(options: Options, events: queue.Queue, process: process.Device, console: Console) -> None:
-    """Show what happens; return when `count` reports are accepted."""
+    """Show every event. Return when `count` reports are accepted."""
     pending, accepted, last_error = {}, 0, None
     deadline = time.monotonic() + options.patience
     while True:
@@ -151,7 +154,7 @@ def watch(options: Options, events: queue.Queue, process: process.Device, consol
             kind, what = events.get(timeout=max(0.0, deadline - time.monotonic()) if options.count else None)
         except queue.Empty:
             raise ToolError(
-                f"nothing accepted in {options.patience:g} s ({accepted} of {options.count} before); "
+                f"no report was accepted in {options.patience:g} s ({accepted} of {options.count} before); "
                 f"the device's last error: {last_error or 'none'}{_tail(process)}"
             ) from None
         if kind == "exit":

@@ -1,4 +1,4 @@
-"""`linkpulse settings`: every key of settings.json, from the very table that the device checks them with."""
+"""`linkpulse settings`: every key of settings.json, from the table with which the device checks them."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ import json
 from linkpulse.settings import _KEYS
 print(json.dumps([[k, v[0], v[1].__name__.lstrip("_"), v[2], v[3]] for k, v in _KEYS.items()]))
 """
-# What each key is for; its type, bounds and default are the device's own.
+# The meaning of each key. Type, bounds and default come from the device's code.
 MEANING = {
     "thing": "the thing's name. It is also the client id, unless `client_id` names another",
     "host": "the broker's name or address",
@@ -74,7 +74,7 @@ def schema(micropython: str | None = None) -> list[dict]:
         raise ToolError(f"the device's settings cannot be read:\n{done.stdout}{done.stderr}")
     rows = (dict(zip(("name", "default", "kind", "low", "high"), row, strict=True)) for row in json.loads(done.stdout))
     order = list(MEANING)
-    return sorted(rows, key=lambda key: order.index(key["name"]))  # a map of MicroPython has none
+    return sorted(rows, key=lambda key: order.index(key["name"]))  # MicroPython's maps have no order
 
 
 def _type(key: dict) -> str:
@@ -89,7 +89,7 @@ def _default(key: dict) -> str:
 
 
 def page(text: str, keys: list[dict]) -> str:
-    """docs/settings.md with its table of keys as it is now."""
+    """The text of docs/settings.md with its table of keys made again."""
     before, _, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
@@ -108,10 +108,10 @@ def _table(keys: list[dict]) -> Table:
 
 
 @click.command("settings")
-@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
-@click.option("--write", type=click.Path(path_type=Path, exists=True), help="A page whose table of keys is made anew.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
+@click.option("--write", type=click.Path(path_type=Path, exists=True), help="Update the table of keys in this page.")
 def command(as_json: bool, write: Path | None) -> None:
-    """Every key of settings.json: type, default, meaning."""
+    """Show every key of settings.json."""
     keys = schema()
     if as_json:
         click.echo(json.dumps([{**key, "meaning": MEANING[key["name"]]} for key in keys]))

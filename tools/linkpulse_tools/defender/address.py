@@ -8,12 +8,12 @@ WILDCARDS = ("0.0.0.0", "::", "*")
 
 
 def is_interface(text: str) -> bool:
-    """A name of an interface: printable text, and never a wildcard address."""
+    """Whether it is the name of an interface: printable text that is not a wildcard address."""
     return bool(text.strip()) and text.isprintable() and text not in WILDCARDS
 
 
 def is_address(text: str) -> bool:
-    """An address in its one canonical form: dotted IPv4, RFC 5952 IPv6, mapped addresses as IPv4, no zone."""
+    """An address in its canonical form: dotted IPv4, IPv6 as in RFC 5952, mapped addresses as IPv4, without a zone."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

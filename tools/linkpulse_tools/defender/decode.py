@@ -1,4 +1,4 @@
-"""Bytes of a report to a Python value, refusing what a tolerant decoder would let pass."""
+"""Decodes the bytes of a report strictly, and refuses what a tolerant decoder would accept."""
 
 import io
 import json
@@ -10,11 +10,11 @@ MAX_DEPTH = 16
 
 
 class DecodeError(Exception):
-    """The bytes are not one well-formed value of their format; the message says why."""
+    """The bytes are not one well-formed value of their format. The message says why."""
 
 
 def decode(payload: bytes, fmt: str):
-    """(value, notes) of a payload in "cbor" or "json". Notes are remarks on what is legal but unusual."""
+    """(value, notes) of a payload in "cbor" or "json". The notes are remarks about what is legal but unusual."""
     if fmt == "cbor":
         return _cbor(payload)
     if fmt == "json":
@@ -70,7 +70,7 @@ def _json(payload: bytes):
         result = dict(items)
         if len(result) != len(items):
             names = [name for name, _ in items]
-            raise DecodeError(f"JSON: key {next(n for n in names if names.count(n) > 1)!r} twice in one object")
+            raise DecodeError(f"JSON: key {next(n for n in names if names.count(n) > 1)!r} occurs twice in one object")
         return result
 
     def constant(text):

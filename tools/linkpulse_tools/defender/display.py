@@ -1,4 +1,4 @@
-"""One report for a person, in 80 columns, or for a program, as one JSON object."""
+"""Shows one report: to a person in 80 columns, or to a program as one JSON object."""
 
 import json
 import time
@@ -15,7 +15,7 @@ COLOURS = {"accepted": "green", "rejected": "red", "duplicate": "yellow"}
 
 
 def as_dict(outcome: Outcome, status: dict | None) -> dict:
-    """All that is known of one report; `device` is the device's own status line."""
+    """Everything that is known about one report. `device` is the device's own status line."""
     return {
         "thing": outcome.thing,
         "report_id": outcome.report_id,
@@ -43,7 +43,7 @@ def show_report(console: Console, outcome: Outcome, status: dict | None, as_json
 
 
 def show_failure(console: Console, status: dict, as_json: bool = False) -> None:
-    """Print a cycle of the device that brought no report."""
+    """Print the status line of an attempt that made no report."""
     if as_json:
         console.out(json.dumps({"status": status.get("outcome"), "device": status}), highlight=False)
     else:
@@ -83,13 +83,13 @@ def _facts(outcome: Outcome, status: dict | None, metrics: dict, connections: di
 
 
 def _rows(block: dict, name: str) -> list[dict]:
-    """The readable rows of a block; in a broken report some are not."""
+    """The rows of a block that can be read. In an invalid report, some cannot."""
     return [row for row in block.get(name) or [] if row]
 
 
 def _traffic(stats: dict | None, direction: str) -> str:
     if not stats:
-        return "not in this report (a first one has nothing to compare with)"
+        return "not in this report (the first has nothing to compare with)"
     amounts = ((stats.get(f"{unit}_{direction}"), unit) for unit in ("bytes", "packets"))
     return ", ".join(f"{amount:,} {unit}" for amount, unit in amounts if amount is not None)
 

@@ -1,4 +1,4 @@
-"""Is this a valid Device Defender report? Strictly by report-spec: types, tags, addresses, totals, nothing unknown."""
+"""Checks strictly whether a report is valid for Device Defender: types, tags, addresses, totals, and unknown keys."""
 
 import json
 import math
@@ -42,7 +42,8 @@ METRIC_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}", re.ASCII)
 
 @dataclass
 class Verdict:
-    """What was found: `problems` (none when valid), `notes`, and with long tags what was readable of the report."""
+    """The result: `problems` (empty if the report is valid), `notes`, and the readable parts of the report with long
+    tags."""
 
     problems: list = field(default_factory=list)
     notes: list = field(default_factory=list)
@@ -56,20 +57,20 @@ class Verdict:
 
     @property
     def report_id(self) -> int | None:
-        """The report's id when it has a usable one, also in an otherwise bad report."""
+        """The report's id if it has a usable one. An invalid report may have one, too."""
         header = self.report.get("header")
         return header.get("report_id") if isinstance(header, dict) else None
 
     def long_json(self) -> bytes:
-        """The same report as compact JSON with long tags: what sizes are compared with."""
+        """The same report as compact JSON with long tags, to compare its size with."""
         return json.dumps(self.report, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def validate(payload: bytes, fmt: str) -> Verdict:
-    """Check one payload in "cbor" or "json". Never raises for what is in it."""
+    """Check one payload in "cbor" or "json". It raises nothing, whatever the payload contains."""
     verdict = Verdict()
     if len(payload) > PAYLOAD_LIMIT:
-        verdict.problems.append(f"payload of {len(payload)} bytes, at most {PAYLOAD_LIMIT}")
+        verdict.problems.append(f"the payload has {len(payload)} bytes, at most {PAYLOAD_LIMIT} are allowed")
         return verdict
     try:
         verdict.value, verdict.notes = decode(bytes(payload), fmt)
@@ -88,7 +89,10 @@ def validate(payload: bytes, fmt: str) -> Verdict:
 
 
 class Checker:
-    """Walks a value, collects problems, returns what is valid with long tags. A rule is f(checker, value, where)."""
+    """Goes through a value, collects problems, and returns the valid parts with long tags.
+
+    A rule is a function f(checker, value, where).
+    """
 
     def __init__(self, problems: list, tags: str):
         self.problems = problems
@@ -98,14 +102,14 @@ class Checker:
         self.problems.append(f"{where or 'report'}: {what}")
 
     def map(self, value, where: str, rules: dict):
-        """A map with these long names; returns {long name: checked value}."""
+        """Check a map with these long names. Returns {long name: checked value}."""
         if not isinstance(value, dict):
             return self.bad(where, f"a map is needed, not {_kind(value)}")
         result = {}
         for key, item in value.items():
             name = self.name(key, where, rules)
             if name in result:
-                self.bad(where, f"{name} twice, with a long and a short tag")
+                self.bad(where, f"{name} occurs twice, with a long and a short tag")
             elif name:
                 result[name] = rules[name](self, item, f"{where}.{name}" if where else name)
         for name in REQUIRED & rules.keys():
@@ -116,9 +120,9 @@ class Checker:
         return {name: item for name, item in result.items() if item is not None}
 
     def name(self, key, where: str, rules: dict) -> str | None:
-        """The long name of a key, None when it does not belong here."""
+        """The long name of a key, or None if the key does not belong here."""
         if not isinstance(key, str):
-            return self.bad(where, f"key {key!r} is no text")
+            return self.bad(where, f"key {key!r} is not text")
         long = LONG.get(key, key)
         if long not in rules:
             return self.bad(where, f"unknown key {key!r}")
@@ -173,13 +177,13 @@ def _number(checker, value, where):
 
 
 def _custom(checker, value, where):
-    """{"name": [{"number": 1}], ...}: names stay as they are under short tags."""
+    """Check {"name": [{"number": 1}], ...}. Short tags do not change these names."""
     if not isinstance(value, dict):
         return checker.bad(where, f"a map is needed, not {_kind(value)}")
     result = {}
     for name, item in value.items():
         if not isinstance(name, str) or not METRIC_NAME.fullmatch(name) or name.startswith("aws:"):
-            checker.bad(where, f"{name!r} is no name for a custom metric")
+            checker.bad(where, f"{name!r} is not a name for a custom metric")
         elif not isinstance(item, list) or len(item) != 1 or not isinstance(item[0], dict) or len(item[0]) != 1:
             checker.bad(f"{where}.{name}", "an array of one map with one key is needed")
         else:
@@ -192,7 +196,7 @@ def _custom(checker, value, where):
 
 
 def _kind(value) -> str:
-    """What to call a wrong value in a message."""
+    """The name of a value's kind, for a message."""
     if value is None:
         return "null"
     names = {bool: "true or false", int: "an integer", float: "a float", str: "text", bytes: "bytes"}
@@ -201,11 +205,11 @@ def _kind(value) -> str:
 
 REQUIRED = {"header", "report_id", "version", "remote_addr", "port"}
 _count = _integer(0)
-_interface = _text(is_interface, "no name of an interface")
-_address = _text(is_address, "no address in canonical form")
+_interface = _text(is_interface, "not the name of an interface")
+_address = _text(is_address, "not an address in canonical form")
 _ports = _map(ports=_array(_map(port=_integer(1, 65535), interface=_interface)), total=_count)
 _connection = _map(
-    remote_addr=_text(is_endpoint, 'no canonical "ip:port" or "[ip]:port"'),
+    remote_addr=_text(is_endpoint, 'not a canonical "ip:port" or "[ip]:port"'),
     local_port=_integer(0, 65535),
     local_interface=_interface,
 )

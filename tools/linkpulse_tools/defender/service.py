@@ -1,7 +1,8 @@
-"""The service's part of the exchange, without I/O: a report comes in, a response goes out.
+"""The service's part of the exchange: it takes a report and gives a response. It does no I/O.
 
-Follows report-spec: accepted and rejected in the topic's own format, InvalidPayload for what is malformed or whose id
-does not increase, Throttled for what comes too soon, silence for an id that was already accepted (a duplicate).
+Responses are in the topic's own format. A report is rejected with InvalidPayload if it is malformed or if its id is not
+higher than the last one, and with Throttled if it comes too soon. An id that was already accepted is a duplicate, and
+gets no response.
 """
 
 import json
@@ -16,13 +17,14 @@ from linkpulse_tools.defender.schema import Verdict, validate
 SUBSCRIPTION = "$aws/things/+/defender/metrics/+"
 TOPIC = re.compile(r"\$aws/things/([^/+#]{1,128})/defender/metrics/(json|cbor)")
 DEFAULT_LIMIT = 300.0  # seconds between two reports of one thing
-REMEMBERED = 1024  # accepted ids kept a thing, to know a duplicate
+REMEMBERED = 1024  # accepted ids that are kept for each thing, to recognize a duplicate
 MESSAGE_LIMIT = 200
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a payload: `status` "accepted", "rejected" or "duplicate"; `code` and `message` say why not."""
+    """The outcome of a payload: `status` is "accepted", "rejected" or "duplicate"; `code` and `message` give the
+    reason."""
 
     thing: str
     format: str
@@ -42,8 +44,12 @@ class _Thing:
 
 
 class Service:
-    """Responses to reports. `limit` is in seconds; `on_outcome` is called with an Outcome for each payload. `topics`:
-    those that things have chosen themselves, each with its (thing, format). `subscriptions`: all there is to hear."""
+    """Makes the responses to reports.
+
+    `limit` is the least number of seconds between two reports of a thing. `on_outcome` is called with an Outcome for
+    each payload. `topics` maps a topic that a thing has chosen itself to (thing, format). `subscriptions` are all the
+    topics to subscribe to.
+    """
 
     def __init__(self, limit: float = DEFAULT_LIMIT, on_outcome=None, topics: dict[str, tuple[str, str]] | None = None):
         self._limit_ms = limit * 1000
@@ -53,7 +59,8 @@ class Service:
         self._things: dict[str, _Thing] = {}
 
     def handle(self, topic: str, payload: bytes, now_ms: int) -> list[tuple[str, bytes]]:
-        """The (topic, payload) pairs to publish for one message; none for a duplicate or a topic that is not ours."""
+        """The (topic, payload) pairs to publish for one message. There are none for a duplicate or for another
+        topic."""
         match = TOPIC.fullmatch(topic)
         if not match and topic not in self._topics:
             return []
@@ -67,7 +74,7 @@ class Service:
         return [(f"{topic}/{status}", encode(response(outcome, now_ms), fmt))]
 
     def _judge(self, thing: str, verdict: Verdict, now_ms: int):
-        """(status, code, message); moves the thing's state only when the report is accepted."""
+        """(status, code, message). The thing's state changes only if the report is accepted."""
         state = self._things.get(thing) or _Thing()
         report_id = verdict.report_id
         if not verdict.ok:
@@ -75,7 +82,7 @@ class Service:
         if report_id in state.ids:
             return "duplicate", None, f"report id {report_id} was already used"
         if report_id <= state.last_id:
-            message = f"report_id: {report_id} does not increase, the last was {state.last_id}"
+            message = f"report_id: {report_id} is not higher than the last one, {state.last_id}"
             return "rejected", "InvalidPayload", message
         if state.last_ms is not None and 0 <= now_ms - state.last_ms < self._limit_ms:
             return "rejected", "Throttled", f"less than {self._limit_ms / 1000:g} s since the last report"
@@ -86,7 +93,7 @@ class Service:
 
 
 def response(outcome: Outcome, now_ms: int) -> dict:
-    """The fields of an accepted or rejected response; reportId is left out when the report had none."""
+    """The fields of an accepted or rejected response. reportId is left out if the report had none."""
     body = {"thingName": outcome.thing}
     if outcome.report_id is not None:
         body["reportId"] = outcome.report_id

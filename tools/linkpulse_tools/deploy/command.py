@@ -1,4 +1,4 @@
-"""`linkpulse deploy`: the agent and a device's files onto a board, only what changed, until its report is accepted."""
+"""`linkpulse deploy`: copies the agent and a device's files to a board, and waits until its report is accepted."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ GOOD = ("accepted", "throttled")
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     force: bool = False
     wait: bool = True
@@ -39,25 +39,24 @@ class Options:
     required=True,
     metavar="FOLDER",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The device's folder, as provision makes it.",
+    help="The device's folder, which provision made.",
 )
-@click.option("--force", is_flag=True, help="Overwrite a main.py and a boot.py that are not linkpulse's.")
-@click.option(
-    "--no-wait", "wait", flag_value=False, default=True, help="Do not report at once and wait for the answer."
-)
+@click.option("--force", is_flag=True, help="Overwrite a main.py or boot.py that is not linkpulse's.")
+@click.option("--no-wait", "wait", flag_value=False, default=True, help="Do not send a report at once.")
 @click.option("--dry-run", is_flag=True, help="Show what would be copied and removed, and change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(port: str | None, device: Path, **options) -> None:
-    """Put the agent and a device's files on the board at PORT, and start it.
+    """Install the agent and a device's files on a board.
 
-    PORT is a serial port, or whatever mpremote connects to; without it, the only board on USB. Only what changed is
-    copied. Then the board reports at once, and what became of that is shown.
+    PORT is a serial port, or anything that mpremote can connect to. The default is the only board on USB. Only files
+    that changed are copied. Then the board sends a report at once, and its outcome is shown.
     """
     deploy(port, folders.load(device), Options(**options), Console(), Console(stderr=True))
 
 
 def deploy(port: str | None, folder: Folder, options: Options, console: Console, progress: Console) -> None:
-    """All of it; a ToolError says what did not work. What was done until then is told all the same."""
+    """Do all of it. A ToolError says what did not work. With --json, what was done until then is printed all the
+    same."""
     for warning in folder.warnings:
         show.warn(progress, f"{folder.path}: {warning}")
     told: dict = {"port": serial_board.find(port), "device": str(folder.path), "dry_run": options.dry_run}
@@ -67,7 +66,7 @@ def deploy(port: str | None, folder: Folder, options: Options, console: Console,
                 starts = _deploy(board, folder, options, told, console, progress)
             except (ToolError, BoardError):
                 with contextlib.suppress(TransportError, OSError):
-                    board.leave()  # what ran before goes on
+                    board.leave()  # the program that ran before starts again
                 raise
             if starts:
                 first_report.start(board)
@@ -79,7 +78,7 @@ def deploy(port: str | None, folder: Folder, options: Options, console: Console,
 
 
 def _deploy(board: Remote, folder: Folder, options: Options, told: dict, console: Console, progress: Console) -> bool:
-    """What is between connecting and the last reset; whether main.py is to be watched at its start."""
+    """Everything between connecting and the last reset. Returns whether to watch the start of main.py."""
     began = time.monotonic()
     who = identity.of(board)
     told["board"] = who.as_dict()
@@ -114,7 +113,7 @@ def _plan(board: Remote, who: Identity, folder: Folder, force: bool) -> tuple[Fo
     if board.files("linkpulse"):
         raise ToolError("the board has a folder linkpulse beside main.py, which hides lib/linkpulse: remove it")
     if folder.own_key and not board.hashes([folder.own_key]):
-        raise ToolError(f"neither {folder.path} nor the board has the key {folder.own_key}: `linkpulse provision` anew")
+        raise ToolError(f"neither {folder.path} nor the board has the key {folder.own_key}: provision the thing again")
     record = plan.record(board.read(plan.RECORD), folder.own_key)
     wanted = contents.wanted(who, folder, record)
     sizes = board.files("lib")

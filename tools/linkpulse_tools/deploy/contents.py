@@ -1,4 +1,4 @@
-"""What a board should have: the agent for its kind, in the form that its firmware takes, and its device's files."""
+"""The files that a board should have: the agent in the form that its firmware takes, and the device's own files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ from linkpulse_tools.errors import ToolError
 
 @dataclass(frozen=True)
 class Form:
-    """How modules are copied: `compiled` to .mpy, then with native code for `arch` or, without one, as bytecode."""
+    """How modules are copied. If `compiled`, they are .mpy files with native code for `arch`, or bytecode if it is
+    None."""
 
     compiled: bool
     arch: str | None
@@ -24,7 +25,7 @@ class Form:
 
 
 def require(board: Identity) -> None:
-    """A ToolError for a board on which the agent cannot run, and what to do."""
+    """Raise a ToolError that says what to do, if the agent cannot run on the board."""
     if board.name != "micropython":
         raise ToolError(f"this is {board.name}, not MicroPython: put MicroPython's firmware on the board")
     if board.version < interpreter.MINIMUM:
@@ -33,16 +34,16 @@ def require(board: Identity) -> None:
             f"MicroPython {dotted(board)} is too old, {needed} is needed: put a newer firmware on the board"
         )
     if board.missing:
-        raise ToolError(f"this firmware has no {', '.join(board.missing)}: put one with them on the board")
+        raise ToolError(f"this firmware has no {', '.join(board.missing)}: put a firmware with them on the board")
     if board.frozen not in (None, __version__):
         raise ToolError(
-            f"linkpulse {board.frozen} is frozen into this firmware and hides what lies in lib/, and this is "
+            f"linkpulse {board.frozen} is frozen into this firmware and hides the modules in lib/, and this is "
             f"{__version__}: put a firmware with {__version__} on the board, or use the tools of {board.frozen}"
         )
 
 
 def collectors(board: Identity) -> tuple[str, ...]:
-    """The collectors that this board's agent chooses from, for slices.agent."""
+    """The collectors that this board's agent can use, for slices.agent."""
     if board.lwipstat:
         return ("lwip",)
     if board.platform == "linux":
@@ -57,7 +58,7 @@ def form(board: Identity) -> Form:
 
 
 def wanted(board: Identity, folder: Folder, record: dict) -> dict[str, bytes]:
-    """path -> bytes, in the order in which they are to be copied: what needs something comes after it."""
+    """path -> bytes, in the order of copying: a file comes after the files that it needs."""
     how, files = form(board), {}
     if board.frozen is None:
         files.update(_modules(paths.LIB, paths.MPY, slices.agent(*collectors(board)), how))

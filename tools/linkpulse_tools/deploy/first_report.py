@@ -1,4 +1,4 @@
-"""The first report of a board that was just made ready, at once and not when main.py would send it."""
+"""Makes a board send its first report at once, and not when main.py would send it."""
 
 import json
 import time
@@ -8,10 +8,12 @@ from linkpulse_tools.device.process import parse_status
 from linkpulse_tools.device.serial_board import BoardError, Remote, TransportError
 from linkpulse_tools.errors import ToolError
 
-PATIENCE = 10  # times the settings' timeout: network, name, TCP, TLS, CONNACK, SUBACK, PUBACK, answer, some twice
-START = 4.0  # seconds in which main.py fails, if it fails at its start
+PATIENCE = (
+    10  # times the setting timeout: for network, name, TCP, TLS, CONNACK, SUBACK, PUBACK and answer, some of them twice
+)
+START = 4.0  # seconds to watch main.py: a failure at its start comes within them
 TAIL = 8
-# With the watchdog on, the agent feeds it; otherwise it is main.py that starts one.
+# If a watchdog is running, the agent feeds it. If not, main.py starts it later.
 ONCE = """
 import gc
 gc.collect()
@@ -31,7 +33,7 @@ print(json.dumps(_a.status()))
 
 @dataclass(frozen=True)
 class Report:
-    """`outcome` as Agent.status() has it, or "throttled"; `status` is all of that."""
+    """`outcome` is the one of Agent.status(), or "throttled". `status` is the whole Agent.status()."""
 
     outcome: str
     status: dict
@@ -45,25 +47,26 @@ def hint(report: Report) -> str:
     """What to do about a report that was not accepted."""
     if report.outcome == "rejected" and "InvalidPayload" in (report.reason or ""):
         return (
-            ". Is it the id? A board that was erased has lost its ids and begins at the clock: it is accepted once the "
-            "clock is past the last one"
+            ". If the reason is the id: a board that was erased takes its ids from the clock. Its reports are "
+            "accepted when the "
+            "clock has passed the last id"
         )
-    return ". `linkpulse doctor` says what is wrong, and what to do"
+    return ". `linkpulse doctor` finds out why"
 
 
 def send(board: Remote, timeout: int) -> Report:
-    """One report now, from a fresh start; `timeout` is the settings'. A ToolError when the agent cannot even try.
+    """Send one report now, after a soft reset. `timeout` is the setting. A ToolError if the agent cannot even try.
 
-    A report that comes too soon after the last one is refused as throttled: all but the waiting was well then.
+    If the service refuses the report because it came too soon, the outcome is "throttled": everything else worked.
     """
     guarded = board.guarded
-    board.soft_reset()  # what came before must not take of the heap
+    board.soft_reset()  # earlier commands must not take heap
     try:
         said = board.run(ONCE % guarded, PATIENCE * timeout)
     except BoardError as error:
         raise ToolError(f"the agent does not start on this board: {error.kind}: {error.text}") from error
     except TransportError as error:
-        raise ToolError(f"the agent came to no end in {PATIENCE * timeout} s: {error}") from error
+        raise ToolError(f"the agent did not end in {PATIENCE * timeout} s: {error}") from error
     status = json.loads(said.strip().splitlines()[-1])
     outcome = status["outcome"]
     if outcome == "rejected" and "Throttled" in (status["last_error"] or ""):
@@ -72,7 +75,7 @@ def send(board: Remote, timeout: int) -> Report:
 
 
 def start(board: Remote) -> None:
-    """Off the raw REPL and into main.py; a ToolError with what it said if it ends at its start."""
+    """Start main.py. If it ends at its start, a ToolError contains its output."""
     board.leave()
     end = time.monotonic() + START
     said = []

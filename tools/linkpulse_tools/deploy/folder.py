@@ -1,4 +1,4 @@
-"""A device's folder, as `provision` writes it: settings.json, ca.der, cert.der, key.der; checked before it is used."""
+"""Reads and checks a device's folder, which `provision` wrote: settings.json, ca.der, cert.der, key.der."""
 
 import datetime
 import json
@@ -15,7 +15,7 @@ from linkpulse_tools.errors import ToolError
 
 SETTINGS = "settings.json"
 SOON = datetime.timedelta(days=30)
-# The device's own code checks them, so that nothing is let through here which the device refuses.
+# The device's own code checks the settings, so that this check accepts exactly what the device accepts.
 CHECK = f"""
 import json
 from linkpulse.errors import SettingsError
@@ -30,8 +30,11 @@ except SettingsError as e:
 
 @dataclass(frozen=True)
 class Folder:
-    """`settings` is the map in settings.json. `files`: path on the device -> bytes, settings.json among them; without
-    the key when it was made on the device and never left it. `warnings` are for a person; `timeout` in seconds."""
+    """A device's folder.
+
+    `settings` is the map in settings.json. `files` maps a path on the device to bytes. It includes settings.json, but
+    not a key that the device made itself. `warnings` are texts for the user. `timeout` is in seconds.
+    """
 
     path: Path
     settings: dict
@@ -41,13 +44,13 @@ class Folder:
 
     @property
     def own_key(self) -> str | None:
-        """The device's own key, a path on the device, where it is not in the folder."""
+        """The path of the device's own key on the device, or None if the key is in the folder."""
         key = self.settings["key"]
         return None if key in self.files else key
 
 
 def load(path: Path) -> Folder:
-    """The folder at `path`; a ToolError says everything that is wrong with it."""
+    """The folder at `path`. A ToolError says everything that is wrong with it."""
     if not (path / SETTINGS).is_file():
         raise ToolError(f"{path} has no {SETTINGS}: `linkpulse provision` makes such a folder")
     checked = _check(path)
@@ -88,7 +91,7 @@ def _check(path: Path) -> dict:
 
 
 def _judge(path: Path, settings: dict, files: dict):
-    """Warnings; a ToolError for what no broker would let in."""
+    """Warnings about certificates. A ToolError for those that no broker accepts."""
     now = datetime.datetime.now(datetime.timezone.utc)
     authorities = _certificates(path, settings["ca"], files)
     if all(ca.not_valid_after_utc < now for ca in authorities):
@@ -101,7 +104,7 @@ def _judge(path: Path, settings: dict, files: dict):
         begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
         raise ToolError(f"{path / settings['cert']} is not valid before {begins}: is this machine's clock right?")
     if settings["key"] in files and _key(path, settings["key"], files).public_key() != certificate.public_key():
-        raise ToolError(f"{path / settings['key']} is not the key of {settings['cert']}: `linkpulse provision` it anew")
+        raise ToolError(f"{path / settings['key']} is not the key of {settings['cert']}: provision the thing again")
     if certificate.not_valid_after_utc < now + SOON:
         yield f"{settings['cert']} expires on {certificate.not_valid_after_utc:%Y-%m-%d}"
 
@@ -113,7 +116,9 @@ def _certificates(path: Path, name: str, files: dict) -> list[x509.Certificate]:
             return x509.load_pem_x509_certificates(data)
         return [x509.load_der_x509_certificate(data)]
     except ValueError as error:
-        raise ToolError(f"{path / name} holds no certificate, PEM or DER: put the right file there") from error
+        raise ToolError(
+            f"{path / name} does not contain a certificate as PEM or DER: put the right file there"
+        ) from error
 
 
 def _key(path: Path, name: str, files: dict):
@@ -122,4 +127,6 @@ def _key(path: Path, name: str, files: dict):
     try:
         return load_key(data, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ToolError(f"{path / name} holds no private key without a password: put the right file there") from error
+        raise ToolError(
+            f"{path / name} does not contain a private key without a password: put the right file there"
+        ) from error

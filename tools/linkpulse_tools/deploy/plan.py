@@ -1,4 +1,4 @@
-"""What is to be done so that a board has what it should: copy, remove, keep. Computed without the board."""
+"""Plans which files to copy, remove and keep on a board. It does not talk to the board."""
 
 import ast
 import hashlib
@@ -8,23 +8,24 @@ from dataclasses import dataclass, field
 from linkpulse_tools import __version__, paths
 from linkpulse_tools.errors import ToolError
 
-RECORD = "linkpulse.deployed"  # on the board: what deploy has put there
+RECORD = "linkpulse.deployed"  # a file on the board that lists what deploy copied
 SCRIPTS = ("boot.py", "main.py")
 UMQTT = ("lib/umqtt/simple.py", "lib/umqtt/simple.mpy")
 FORMS = (".py", ".mpy")
-# Every module of linkpulse, in either form.
+# The paths of all modules of linkpulse, in both forms.
 MODULES = frozenset(
     "lib/" + path.relative_to(paths.LIB).with_suffix(form).as_posix()
     for path in paths.LIB.rglob("*.py")
     for form in FORMS
 )
-# What firmwares put into boot.py by themselves imports these and collects garbage.
+# The boot.py that comes with a firmware only imports these and collects garbage.
 IDLE = ("esp", "gc", "machine", "os", "uos", "webrepl")
 
 
 @dataclass(frozen=True)
 class Step:
-    """`action` "copy", "remove" or "keep", of the file at `path` with `size` bytes, and `why`."""
+    """What happens to the file at `path` with `size` bytes: `action` is "copy", "remove" or "keep". `why` is the
+    reason."""
 
     action: str
     path: str
@@ -38,8 +39,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Found:
-    """What is on a board: `sizes` of the files below lib/, `hashes` (sha256) of these and of all that is wanted,
-    `texts` of main.py and boot.py, `record` as deploy left it or {}."""
+    """What is on a board: `sizes` of the files below lib/, `hashes` (sha256) of the files that may be copied or
+    removed, `texts` of main.py and boot.py, and `record`, which the last deploy left, or {}."""
 
     sizes: dict
     hashes: dict
@@ -49,7 +50,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps in their order: what is removed makes room, main.py comes last. `foreign`: scripts that stay another's."""
+    """The steps in their order. Removals come first, to make room, and main.py comes last.
+
+    `foreign` are scripts that are not linkpulse's and stay.
+    """
 
     steps: list[Step]
     foreign: list[str]
@@ -63,7 +67,8 @@ def digest(data: bytes) -> str:
 
 
 def record(data: bytes | None, own_key: str | None = None) -> dict:
-    """What deploy noted the last time, {} for none that can be read; without the device's own key, which stays."""
+    """The record of the last deploy, or {} if there is none that can be read. The device's own key is left out, so that
+    it stays."""
     try:
         found = json.loads(data or b"{}")
         return {**found, "files": [path for path in found["files"] if path != own_key]}
@@ -72,13 +77,13 @@ def record(data: bytes | None, own_key: str | None = None) -> dict:
 
 
 def candidates(wanted: dict, sizes: dict, record: dict) -> list[str]:
-    """The paths whose hashes a plan needs, of a board with `sizes` below lib/."""
+    """The paths whose hashes a plan needs, for a board with the files `sizes` below lib/."""
     own = [path for path in sizes if path in (*MODULES, *UMQTT)]
     return sorted({RECORD, *SCRIPTS, *wanted, *own, *record.get("files", ())})
 
 
 def make(wanted: dict, found: Found, force: bool = False) -> Plan:
-    """The plan. `wanted`: path -> bytes, in the order in which they are to be copied."""
+    """The plan. `wanted` maps paths to bytes, in the order of copying."""
     foreign = [] if force else [name for name in SCRIPTS if name in wanted and _foreign(name, wanted, found)]
     ours = {path: data for path, data in wanted.items() if path not in foreign}
     wanted = {RECORD: _record(ours), **wanted}
@@ -95,7 +100,8 @@ def make(wanted: dict, found: Found, force: bool = False) -> Plan:
 
 
 def check_space(plan: Plan, found: Found, free: int, block: int) -> None:
-    """A ToolError when the copies do not fit. An estimate: files take whole blocks, a new folder takes two."""
+    """Raise a ToolError if the copies do not fit. This is an estimate: a file takes whole blocks, and a new folder
+    two."""
 
     def taken(size: int) -> int:
         return -(-size // block) * block
@@ -109,13 +115,13 @@ def check_space(plan: Plan, found: Found, free: int, block: int) -> None:
         if folder and folder not in folders:
             folders.add(folder)
             free -= 2 * block
-        free -= taken(step.size)  # the new one is whole before the old one goes
+        free -= taken(step.size)  # the new file is complete before the old one is removed
         lowest = min(lowest, free)
         free += taken(found.sizes.get(step.path, 0))
     if lowest < 0:
         raise ToolError(
             f"the board's file system is too full: {start - lowest:,} bytes are needed, {start:,} are free. "
-            "Remove files that are not needed, or freeze linkpulse into the firmware (docs/deploy.md)"
+            "Remove files that are not needed, or freeze linkpulse into the firmware"
         )
 
 
@@ -126,7 +132,7 @@ def _foreign(name: str, wanted: dict, found: Found) -> bool:
 
 
 def idle(source: bytes) -> bool:
-    """Whether nobody would miss a script: no statements but those that firmwares come with."""
+    """Whether a script contains only statements that come with firmwares, so that nobody would miss it."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError):
@@ -146,14 +152,14 @@ def _record(ours: dict) -> bytes:
 
 
 def _removals(wanted: dict, found: Found):
-    """What deploy put there, or what has the name of a linkpulse module, and is not wanted any more."""
+    """The files that are not needed any more, if deploy copied them or if they have the name of a linkpulse module."""
     recorded = set(found.record.get("files", ())) - set(SCRIPTS)
     for path in sorted(found.hashes):
         stem = path.rpartition(".")[0]
         twins = [stem + form for form in FORMS if stem + form in wanted]
         if path in wanted or path in SCRIPTS:
             continue
-        if twins and path.startswith("lib/"):  # of two forms a board takes the .py
+        if twins and path.startswith("lib/"):  # if both forms exist, a board imports the .py
             yield Step("remove", path, found.sizes.get(path, 0), f"another form of {twins[0]}")
         elif path in MODULES:
             yield Step("remove", path, found.sizes.get(path, 0), "not needed on this board")

@@ -1,4 +1,4 @@
-"""What deploy tells a person: the board it found, what it does, what became of the first report."""
+"""The output of deploy: the board, the steps, and the outcome of the first report."""
 
 from rich.console import Console
 from rich.table import Table
@@ -13,14 +13,15 @@ STYLES = {"copy": "green", "remove": "red", "keep": "dim"}
 SOURCES = {
     "lwip": "lwIP's own tables (lwipstat)",
     "linux": "the Linux kernel's tables",
-    "cyw43": "the radio's counters, and the sockets of Python",
-    "counted": "the sockets of Python",
+    "cyw43": "the radio's counters and Python's sockets",
+    "counted": "Python's sockets",
 }
 KEPT = {
-    "main.py": "main.py is not linkpulse's and stays. To report from it: linkpulse.Agent(linkpulse.settings.load("
-    '"settings.json")) and its run() or step(). With --force deploy overwrites it.',
-    "boot.py": "boot.py is not linkpulse's and stays. Where sockets are counted it must begin with: "
-    "from linkpulse.collect.counted import install; install(). With --force deploy overwrites it.",
+    "main.py": "main.py is not linkpulse's and stays. To send reports, it must call "
+    "linkpulse.Agent(linkpulse.settings.load("
+    '"settings.json")) and its run() or step(). --force overwrites main.py.',
+    "boot.py": "boot.py is not linkpulse's and stays. If sockets are counted, it must begin with: "
+    "from linkpulse.collect.counted import install; install(). --force overwrites boot.py.",
 }
 
 
@@ -33,7 +34,7 @@ def note(console: Console, text: str) -> None:
 
 
 def board(port: str, who: Identity) -> Table:
-    """What was found."""
+    """A table of what was found."""
     umqtt = {None: "to be installed", "frozen": "in the firmware", "file": "there"}
     rows = (
         ("port", port),
@@ -48,7 +49,7 @@ def board(port: str, who: Identity) -> Table:
 
 
 def steps(todo: Plan) -> Table:
-    """Every file, and what would become of it."""
+    """A table of every file and what would happen to it."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("would be", "bytes", "file", "why"):
         table.add_column(heading, justify="right" if heading == "bytes" else "left", overflow="fold")
@@ -60,20 +61,20 @@ def steps(todo: Plan) -> Table:
 
 
 def summary(todo: Plan) -> str:
-    """In one line."""
+    """The plan in one line."""
     copies, removed, kept = (todo.of(action) for action in ("copy", "remove", "keep"))
     size = sum(step.size for step in copies)
     return f"to copy: {len(copies)} files, {size:,} bytes; to remove: {len(removed)}; as they should be: {len(kept)}"
 
 
 def report(found: Report, seconds: float) -> Text:
-    """What became of the first report."""
+    """The outcome of the first report."""
     number = found.status.get("report_id")
     if found.outcome == "accepted":
         return Text(
             f"report {number} of {found.status['bytes']} bytes accepted, after {seconds:g} s", style="bold green"
         )
-    text = f"report {number} reached the service, which took one less than 300 s ago and refuses the next until then"
+    text = f"report {number} reached the service, which refuses it because the last one came less than 300 s ago"
     return Text(text, style="yellow")
 
 

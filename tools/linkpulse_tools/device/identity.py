@@ -1,4 +1,4 @@
-"""What kind of board it is, and what is on it already."""
+"""Finds out what kind of board it is, and what is on it."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from linkpulse_tools.device import interpreter
 from linkpulse_tools.device.serial_board import Remote
 
-# Frozen is what can be imported from the firmware alone; umqtt.simple may also lie in lib/.
+# A module is frozen if it can be imported from the firmware alone. umqtt.simple may also be in lib/.
 PROBE = """
 import gc, sys, json
 gc.collect()
@@ -39,13 +39,13 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Identity:
-    """A board, as it says itself.
+    """A board, as it describes itself.
 
-    `version` is (major, minor, patch) of what `name` says, usually micropython; `missing` are modules of
-    interpreter.MODULES that it has not. `heap` and `disk` are free bytes, `block` is a block of the file system.
-    `radio`: it has WLAN.ioctl, of the CYW43. `umqtt`: "frozen", "file" or None. `frozen`: the version of linkpulse in
-    the firmware, None without. `mpy` is sys.implementation._mpy, 0 where it takes no .mpy; `arch` is its native code's
-    name for mpy-cross, None without.
+    `name` is the implementation, usually micropython, and `version` its (major, minor, patch). `missing` are the
+    modules of interpreter.MODULES that the board does not have. `heap` and `disk` are free bytes, and `block` is the
+    size of a block of the file system. `radio` says whether it has the CYW43's WLAN.ioctl. `umqtt` is "frozen", "file"
+    or None. `frozen` is the version of linkpulse in the firmware, or None. `mpy` is sys.implementation._mpy, or 0 if it
+    takes no .mpy files. `arch` is mpy-cross's name for its native code, or None.
     """
 
     platform: str
@@ -74,7 +74,7 @@ class Identity:
 
 
 def of(board: Remote) -> Identity:
-    """Ask a board. Best after a soft reset: its heap is then what a program would find."""
+    """Ask a board. Do this after a soft reset, so that its heap is what a program would find."""
     told = json.loads(board.run(PROBE % (interpreter.MODULES,)).strip().splitlines()[-1])
     disk, block = board.free()
     told["version"], told["missing"] = tuple(told["version"]), tuple(told["missing"])

@@ -1,4 +1,4 @@
-"""Find the MicroPython that runs the device code, and check first that it can."""
+"""Finds the MicroPython that runs the device code, and checks that it is suitable."""
 
 import json
 import os
@@ -45,7 +45,7 @@ print('{"name": "%s", "version": [%d, %d, %d], "mpy": %d, "heap": %d, "missing":
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A MicroPython that was tried: `arch` is its native code's name for mpy-cross, None where it has none."""
+    """A MicroPython that was checked. `arch` is mpy-cross's name for its native code, or None."""
 
     path: str
     version: tuple
@@ -57,13 +57,13 @@ class Interpreter:
 
 
 def architecture(mpy: int) -> str | None:
-    """The native architecture in sys.implementation._mpy (bits 10 to 13), None for bytecode only."""
+    """The native architecture in sys.implementation._mpy (bits 10 to 13), or None for bytecode only."""
     index = mpy >> 10 & 0xF
     return ARCHITECTURES[index] if index < len(ARCHITECTURES) else None
 
 
 def find(wanted: str | None = None) -> Interpreter:
-    """The one asked for (argument, then LINKPULSE_MICROPYTHON), otherwise the one installed beside this Python."""
+    """The MicroPython that the argument or LINKPULSE_MICROPYTHON names, or else the one installed with this Python."""
     wanted = wanted or os.environ.get("LINKPULSE_MICROPYTHON")
     beside = Path(sys.executable).parent / "micropython"
     path = shutil.which(wanted) if wanted else (str(beside) if beside.exists() else shutil.which("micropython"))
@@ -74,7 +74,7 @@ def find(wanted: str | None = None) -> Interpreter:
 
 
 def check(path: str) -> Interpreter:
-    """Run it once; a ToolError says all that the agent needs and this interpreter does not have."""
+    """Run it once. A ToolError lists everything that the agent needs and this interpreter does not have."""
     try:
         command = [path, "-X", f"heapsize={HEAP}", "-c", PROBE]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
@@ -86,7 +86,7 @@ def check(path: str) -> Interpreter:
     except (ValueError, KeyError, TypeError):
         said = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise ToolError(
-            f"{path} is no MicroPython that linkpulse can use ({said[0]}): give another with MICROPYTHON="
+            f"{path} is not a MicroPython that linkpulse can use ({said[0]}): give another with MICROPYTHON="
         ) from None
     problems = list(_problems(found, version))
     if problems:
@@ -98,7 +98,7 @@ def _problems(found: dict, version: tuple):
     if found["name"] != "micropython":
         yield f"it is {found['name']}, not MicroPython"
     elif version < MINIMUM:
-        yield f"it is version {'.'.join(map(str, version))}, needed is {'.'.join(map(str, MINIMUM))} or newer"
+        yield f"its version is {'.'.join(map(str, version))}, and {'.'.join(map(str, MINIMUM))} or newer is needed"
     if found["missing"]:
         yield f"it has no module {found['missing'].replace(' ', ', ')}"
     if found["name"] == "micropython" and not 100_000 < found["heap"] < 160_000:

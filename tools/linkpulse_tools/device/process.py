@@ -1,4 +1,4 @@
-"""The device's process: settings in, one JSON object a line out, stopped with nothing left behind."""
+"""The device as a process of this machine. It takes settings and prints one JSON object in each line."""
 
 import json
 import os
@@ -17,13 +17,13 @@ TAIL = 12
 
 
 def write_settings(path: Path, settings: dict) -> Path:
-    """The flat JSON file that firmware/main.py and firmware/report.py take."""
+    """Write the flat JSON file that firmware/main.py and firmware/report.py read."""
     files.write(path, json.dumps(settings, indent=2).encode() + b"\n", 0o600)
     return path
 
 
 def environment(interpreter: Interpreter) -> dict:
-    """Compile the library for the interpreter; the environment in which it finds the result."""
+    """Compile the library for the interpreter. Returns the environment in which the interpreter finds it."""
     compiled = mpy.for_interpreter(paths.LIB, paths.MPY, interpreter.arch)
     return dict(os.environ, MICROPYPATH=mpy.search_path(compiled, paths.VENDOR))
 
@@ -41,7 +41,7 @@ class Device:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            start_new_session=True,  # Ctrl-C reaches it through stop(), in order
+            start_new_session=True,  # Ctrl-C must reach it through stop() only
         )
         self._reader = threading.Thread(target=self._read, name="device", daemon=True)
         self._reader.start()
@@ -53,7 +53,7 @@ class Device:
         self.stop()
 
     def stop(self) -> None:
-        """End it: as Ctrl-C would, then harder; returns when it is gone."""
+        """End the process, first as Ctrl-C does and then by force. It is gone when this returns."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is None:
                 self._process.send_signal(number)
@@ -82,7 +82,7 @@ class Device:
 
 
 def parse_status(line: bytes) -> dict | None:
-    """The JSON object in a line of the device's output, None for any other line."""
+    """The JSON object in a line of the device's output, or None for any other line."""
     try:
         value = json.loads(line)
     except ValueError:

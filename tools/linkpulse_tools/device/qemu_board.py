@@ -1,4 +1,4 @@
-"""The board in QEMU: a Remote whose machine is started and ended with it, or main.py on its own."""
+"""The board in QEMU, either as a Remote that starts and ends the machine, or as a process that runs main.py."""
 
 import queue
 import threading
@@ -13,12 +13,12 @@ from linkpulse_tools.device.process import TAIL, parse_status
 from linkpulse_tools.device.serial_board import ANSWER, BoardError
 from linkpulse_tools.errors import ToolError
 
-HOST = "10.0.2.2"  # the host's loopback, seen from the board
+HOST = "10.0.2.2"  # the board's name for the host's loopback
 STOP_TIMEOUT = 3.0
 
 
 class Board(serial_board.Remote):
-    """A running machine at its raw REPL. `heap` in bytes, None for the firmware's own."""
+    """A running machine at its raw REPL. `heap` is in bytes; None takes the firmware's default."""
 
     def __init__(self, elf: Path, heap: int | None = None, forward: dict | None = None, extra: tuple = ()):
         qemu = firmware.qemu()
@@ -44,7 +44,7 @@ class Board(serial_board.Remote):
 
 
 class Script:
-    """main.py on the board: status lines and its end put on `events`, as device.Device does for a process."""
+    """main.py on the board. Its status lines and its end are put on `events`, in the form that Device uses."""
 
     def __init__(self, board: serial_board.Remote, log: Path, events: queue.Queue):
         self._board, self._log, self._events = board, log, events
@@ -63,7 +63,7 @@ class Script:
         self._reader.join(STOP_TIMEOUT)
 
     def tail(self) -> list[str]:
-        """The last lines that were no status."""
+        """The last lines that were not status lines."""
         return self._log.read_text(errors="replace").splitlines()[-TAIL:]
 
     def _read(self) -> None:
@@ -79,7 +79,7 @@ class Script:
 
 
 def wait_for(condition, seconds: float = ANSWER, pause: float = 0.02) -> bool:
-    """Whether it became true in time."""
+    """Whether the condition became true in time."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= end:

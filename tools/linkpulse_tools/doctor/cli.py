@@ -38,20 +38,28 @@ STEPS = (
 
 @click.command("doctor")
 @click.argument("port", required=False)
-@click.option("--settings", metavar="FILE", type=click.Path(path_type=Path), help="Of an agent on this machine.")
-@click.option("--micropython", metavar="PATH", help="With --settings: another MicroPython than the installed one.")
-@click.option("--no-report", "report", flag_value=False, default=True, help="Do not publish a report.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "--settings",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Check the agent on this machine that uses these settings.",
+)
+@click.option(
+    "--micropython", metavar="PATH", help="With --settings: use this MicroPython instead of the installed one."
+)
+@click.option("--no-report", "report", flag_value=False, default=True, help="Do not send a report.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(port: str | None, settings: Path | None, micropython: str | None, report: bool, as_json: bool) -> None:
-    """Say what is wrong with the board at PORT, or with the agent on this machine (--settings), and what to do.
+    """Find out what is wrong with a board or gateway.
 
-    PORT is a serial port, or whatever mpremote connects to; without it, the only board on USB. What the board runs is
-    stopped for it, and started again after. The last two checks publish a real report, as the agent would.
+    PORT is a serial port, or anything that mpremote can connect to. The default is the only board on USB. With
+    --settings, the agent on this machine is checked instead. The program on the board is stopped and started again
+    afterwards. The last two checks send a real report.
     """
     if settings and port:
-        raise click.UsageError("either PORT or --settings")
+        raise click.UsageError("use either PORT or --settings")
     if micropython and not settings:
-        raise click.UsageError("--micropython goes with --settings")
+        raise click.UsageError("--micropython needs --settings")
     console, progress = Console(), Console(stderr=True)
     with _board(port) if not settings else contextlib.nullcontext(OnGateway(settings, micropython)) as place:
         checks = _examine(place, report, Silence(progress) if as_json else Sheet(console))

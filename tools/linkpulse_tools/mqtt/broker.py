@@ -1,6 +1,7 @@
-"""Brokers with mutual TLS, on loopback unless told otherwise: one inside this process (amqtt), one outside (mosquitto).
+"""Brokers with mutual TLS: amqtt inside this process, and mosquitto as a process of its own.
 
-Both are context managers with `host` and `port`; entering returns when connections are accepted.
+Both are context managers with `host` and `port`. When the context is entered, the broker accepts connections. They
+listen on loopback by default.
 """
 
 import asyncio
@@ -28,9 +29,11 @@ PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous
 
 
 class ReservedTopicsBroker(Broker):
-    """amqtt 0.12.1 (pinned: both methods are private) that demands client certificates and delivers `$aws/...`.
+    """amqtt that requires client certificates and delivers `$aws/...`. It overrides two private methods of amqtt
+    0.12.1, so that version is pinned.
 
-    `crl`: a file of certificates that are refused."""
+    `crl` is a file with the certificates to refuse.
+    """
 
     crl: Path | None = None
 
@@ -53,8 +56,11 @@ class ReservedTopicsBroker(Broker):
 
 
 class EmbeddedBroker:
-    """amqtt in a thread with a loop of its own, on the IPv4 address `bind`. `host` reaches it from this machine; `port`
-    0 is a free one, known once entered."""
+    """amqtt in a thread with its own event loop, on the IPv4 address `bind`.
+
+    `host` is its address for this machine. With `port` 0 it takes a free port, which is known when the context is
+    entered.
+    """
 
     def __init__(self, bundle: Bundle, bind: str = HOST, port: int = 0):
         self._bundle = bundle
@@ -83,7 +89,7 @@ class EmbeddedBroker:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # handed to the thread that waits in __enter__
+        except BaseException as error:  # passed to the thread that waits in __enter__
             self._error = error
         finally:
             self._ready.set()
@@ -117,11 +123,11 @@ class MosquittoBroker:
         self._bundle, self._folder = bundle, folder
         self._program = program or find_mosquitto()
         if not self._program:
-            raise ToolError("mosquitto is not installed: install it, or leave BROKER= out for the embedded broker")
+            raise ToolError("mosquitto is not installed: install it, or use the embedded broker")
         self.port = 0
 
     def __enter__(self):
-        for _ in range(5):  # the free port may be taken between looking and listening
+        for _ in range(5):  # another program may take the free port before mosquitto does
             if self._start():
                 return self
         raise ToolError(f"mosquitto did not start: {self._log[-1] if self._log else 'it said nothing'}")
@@ -156,7 +162,7 @@ class MosquittoBroker:
         return configuration(self._bundle, self.port)
 
     def _read(self) -> None:
-        """Keep what mosquitto says; its "running" line comes after its sockets listen."""
+        """Collect mosquitto's output. Its "running" line comes when its sockets listen."""
         with (self._folder / "mosquitto.log").open("w") as file:
             for line in self._process.stderr:
                 file.write(line)
@@ -184,10 +190,10 @@ def configuration(bundle: Bundle, port: int) -> str:
         "log_type all",
     ]
     if os.geteuid() == 0:
-        lines.insert(0, "user root")  # otherwise it changes its user and cannot read the key
+        lines.insert(0, "user root")  # otherwise it changes to another user, who cannot read the key
     return "\n".join(lines) + "\n"
 
 
 def find_mosquitto() -> str | None:
-    """The program, also where an ordinary user's PATH does not look."""
+    """The program. It may be in a folder that is not in an ordinary user's PATH."""
     return shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")

@@ -1,4 +1,4 @@
-"""Connects the service's logic to a broker: an MQTT client with its own certificate."""
+"""Connects the service to a broker, as an MQTT client with its own certificate."""
 
 import ssl
 import threading
@@ -11,11 +11,11 @@ from linkpulse_tools.errors import ToolError
 from linkpulse_tools.pki.certs import Bundle, Files
 
 TIMEOUT = 15.0
-LAST_ANSWER = 5.0  # seconds in which the broker may acknowledge it
+LAST_ANSWER = 5.0  # seconds for the broker to acknowledge it
 
 
 def client_context(ca: Files, pair: Files | None) -> ssl.SSLContext:
-    """TLS for a client that verifies the broker and shows `pair` (None: shows nothing)."""
+    """TLS for a client that verifies the broker and shows the certificate in `pair` (None for no certificate)."""
     context = ssl.create_default_context(cafile=str(ca.pem))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if pair:
@@ -24,8 +24,10 @@ def client_context(ca: Files, pair: Files | None) -> ssl.SSLContext:
 
 
 class Responder:
-    """Answers every report on the broker at host and port while entered; entering returns once it is subscribed,
-    leaving once the broker has the last answer."""
+    """A context manager that answers every report on the broker at `host` and `port`.
+
+    When the context is entered, the responder has subscribed. When it is left, the broker has the last answer.
+    """
 
     def __init__(self, host: str, port: int, bundle: Bundle, service: Service):
         self._address, self._service = (host, port), service
@@ -41,7 +43,7 @@ class Responder:
             self._client.connect(*self._address)
         except ssl.SSLCertVerificationError as error:
             raise ToolError(
-                f"the broker's certificate is refused: {error.verify_message}. Where {self._address[0]} is not in it: "
+                f"the broker's certificate is refused: {error.verify_message}. If {self._address[0]} is not in it, run "
                 f"linkpulse provision THING --host {self._address[0]}"
             ) from error
         except OSError as error:
@@ -49,7 +51,7 @@ class Responder:
         self._client.loop_start()
         if not self._subscribed.wait(TIMEOUT):
             self.__exit__()
-            raise ToolError("the broker did not let the responder subscribe")
+            raise ToolError("the broker did not allow the responder to subscribe")
         return self
 
     def __exit__(self, *_):

@@ -14,7 +14,9 @@ TOPIC_BYTES = 220
 
 def thing(context, parameter, value: str) -> str:
     if not THING.fullmatch(value):
-        raise click.BadParameter("1 to 64 of a-z A-Z 0-9 : _ - (it is the common name of a certificate)")
+        raise click.BadParameter(
+            "it must have 1 to 64 characters of a-z A-Z 0-9 : _ - (it is the common name of a certificate)"
+        )
     if value == authority.FOLDER:
         raise click.BadParameter(f"{value} is the name of the CA's folder: choose another name")
     return value

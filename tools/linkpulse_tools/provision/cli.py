@@ -1,4 +1,4 @@
-"""The command: options in, a table or JSON out."""
+"""The command line of `linkpulse provision`."""
 
 import json
 from pathlib import Path
@@ -19,42 +19,51 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command("provision")
 @click.argument("thing", callback=checks.thing)
-@click.option("--host", callback=checks.host, help="The broker's name or address, as the device reaches it.")
+@click.option("--host", callback=checks.host, help="The name or address by which devices reach the broker.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The broker's port.  [default: 8883]")
 @click.option(
     "--out",
     default="devices",
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="A folder for the CA and for each thing.",
+    help="The folder that gets a folder for the CA and for each thing.",
 )
-@click.option("--csr", type=FILE, help="A certificate request of the device's own key, PEM or DER.")
-@click.option("--key", metavar="NAME", help="With --csr: the device's own key file.  [default: key.der]")
-@click.option("--aws", "in_aws", is_flag=True, help="AWS IoT in place of a local CA: boto3's credentials and region.")
-@click.option("--ca", type=FILE, help="With --aws: Amazon's root CA, PEM or DER.")
+@click.option("--csr", type=FILE, help="A certificate request for the device's own key, as PEM or DER.")
+@click.option("--key", metavar="NAME", help="With --csr: the name of the key file on the device.  [default: key.der]")
 @click.option(
-    "--profile", type=FILE, help="With --aws: a security profile, as aws iot create-security-profile takes it."
+    "--aws", "in_aws", is_flag=True, help="Use AWS IoT instead of a local CA. boto3 finds credentials and region."
+)
+@click.option("--ca", type=FILE, help="With --aws: a file with Amazon's root CA, as PEM or DER.")
+@click.option(
+    "--profile", type=FILE, help="With --aws: a security profile in the JSON of aws iot create-security-profile."
 )
 @click.option(
-    "--custom-metric", multiple=True, metavar="NAME=TYPE", callback=checks.metrics, help="With --aws; also repeated."
+    "--custom-metric",
+    multiple=True,
+    metavar="NAME=TYPE",
+    callback=checks.metrics,
+    help="With --aws: a custom metric. Can be repeated.",
 )
 @click.option("--interval", type=click.IntRange(1, 86400), help="Seconds between reports.")
 @click.option("--format", type=click.Choice(["cbor", "json"]), help="Of the reports.")
 @click.option("--tags", type=click.Choice(["long", "short"]), help="Of the reports.")
-@click.option("--topic", callback=checks.topic, help="A topic of its own for the reports.")
-@click.option("--ntp", callback=checks.time_server, help="A time server.")
+@click.option("--topic", callback=checks.topic, help="Publish reports to this topic instead of the reserved one.")
+@click.option("--ntp", callback=checks.time_server, help="A time server that sets the device's clock.")
 @click.option(
-    "--wifi", metavar="SSID", callback=checks.ssid, help=f"The WiFi; its password: {wifi.VARIABLE}, or a prompt."
+    "--wifi",
+    metavar="SSID",
+    callback=checks.ssid,
+    help=f"The WiFi network. Its password comes from {wifi.VARIABLE} or a prompt.",
 )
-@click.option("--wifi-password-file", type=FILE, help="A file with the WiFi's password.")
+@click.option("--wifi-password-file", type=FILE, help="A file with the WiFi password.")
 @click.option("--renew", is_flag=True, help="Renew certificates that have less than 30 days left.")
-@click.option("--remove", is_flag=True, help="Undo what provision did for this thing.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--remove", is_flag=True, help="Remove what provision made for this thing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(thing: str, out: Path, dry_run: bool, as_json: bool, remove: bool, in_aws: bool, **options) -> None:
-    """Make what THING needs to be let in by a broker: key, certificates, settings; and what the broker needs.
+    """Make the key, certificate and settings of a device.
 
-    What is there stays as it is.
+    THING is the device's name. The command also makes what the broker needs. It keeps everything that already exists.
     """
     store, steps = Store(out, dry_run), Steps(dry_run)
     try:
@@ -88,13 +97,13 @@ def _provision(store: Store, steps: Steps, thing: str, csr, key, renew, host, po
     old = settings.read(store, thing)
     host, port = local.where(store, old, host, port)
     if host is None:
-        raise click.UsageError("--host is needed the first time: the broker's name or address for the device")
+        raise click.UsageError("--host is needed the first time: the name or address by which devices reach the broker")
     values = _values(store, thing, old, key, options) | {"host": host, "port": port}
     local.provision(store, steps, thing, request, values, renew)
 
 
 def _values(store: Store, thing: str, old: dict, key: str | None, options: dict) -> dict:
-    """The settings of either way, but for where the broker is. A device's own key keeps its name."""
+    """The settings for both ways, without the broker's host and port. A device's own key keeps its name."""
     noted = record.load(store, thing)
     if noted and noted.key == "device":
         key = key or old.get("key")
@@ -117,7 +126,7 @@ def _remove(store: Store, steps: Steps, thing: str) -> None:
     if noted is None:
         left = store.names(thing)
         if left:
-            raise ToolError(f"{store.path(thing)} was not made by provision: remove it by hand, if it is to go")
+            raise ToolError(f"{store.path(thing)} was not made by provision: remove it yourself if you do not need it")
         return
     if noted.by == "aws":
         aws.remove(Account(store.rehearsal), store, steps, noted)
@@ -134,14 +143,14 @@ def _show(store: Store, steps: Steps, thing: str, removed: bool, as_json: bool) 
     if steps.rows:
         steps.show(console)
     if not steps.touched:
-        nothing = f": {store.path(thing)} is not there" if removed else ": all of it is there"
+        nothing = f": {store.path(thing)} does not exist" if removed else ": everything exists already"
         console.print(f"nothing to do{nothing}", style="yellow" if removed else "green", highlight=False)
     elif not removed and not steps.rehearsal:
         console.print(_next(store, record.load(store, thing)), highlight=False, markup=False)
 
 
 def _next(store: Store, noted: Record) -> str:
-    """What there is to do now."""
+    """The next steps for the user."""
     values = settings.read(store, noted.thing)
     ca, folder = store.path(authority.FOLDER), store.path(noted.thing)
     device = (
@@ -152,7 +161,7 @@ def _next(store: Store, noted: Record) -> str:
         return f"\nDevice   {device}"
     return f"""
 Broker   mosquitto -c {ca}/mosquitto.conf
-         Its user must be able to read {ca}/server.key.pem: chown mosquitto. {ca}/ca.key.pem is for nobody: it signs.
+         mosquitto's user must be able to read {ca}/server.key.pem. Keep {ca}/ca.key.pem secret: it signs certificates.
          Without mosquitto: linkpulse listen --broker --bind 0.0.0.0 --port {values["port"]}
-Answers  linkpulse listen --port {values["port"]}, on the broker's machine, shows each report and answers it.
+Answers  linkpulse listen --port {values["port"]}, on the broker's machine shows each report and answers it.
 Device   {device}"""

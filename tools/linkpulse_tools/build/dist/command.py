@@ -1,8 +1,8 @@
-"""`linkpulse dist`: every package that a device is given, in build/dist, with SHA256SUMS over all of them.
+"""`linkpulse dist`: builds all packages for devices into build/dist, with SHA256SUMS.
 
-A kind of package is a module of KINDS with `build(out) -> list[Path]`, which writes its files into the folder `out`. It
-raises dist_files.Unavailable where this machine lacks a program it needs: that kind is left out and named, and the
-others are made. Any other error ends the build and leaves build/dist as it was.
+A kind of package is a module of KINDS with `build(out) -> list[Path]`, which writes its files into the folder `out`. If
+this machine lacks a program, it raises Unavailable; this kind is then left out and named, and the others are built. Any
+other error ends the build and leaves build/dist as it was.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from linkpulse_tools import paths
 from linkpulse_tools.build.dist import files as dist_files
 from linkpulse_tools.errors import ToolError
 
-# Kind: its module. The first line of the module's docstring says what it makes.
+# Kind to module. The first line of the module's docstring says what it makes.
 KINDS: dict[str, str] = {
     "mpy": "mpy",
     "python": "python",
@@ -35,19 +35,20 @@ SUMS = "SHA256SUMS"
 
 @dataclass
 class Made:
-    """What a build brought: files by kind, and the kinds that were left out, with the reason."""
+    """The result of a build: files by kind, and the kinds that were left out, with the reason."""
 
     files: dict[str, list[Path]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
 
 @click.command("dist")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--dry-run", is_flag=True, help="Say what would be built, and build nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--dry-run", is_flag=True, help="Show what would be built, and build nothing.")
 def command(as_json: bool, dry_run: bool) -> None:
-    """Build all packages into build/dist: the same commit gives the same bytes.
+    """Build all packages into build/dist.
 
-    A kind whose tool is missing here is left out and named; exit code 1 is for an error, or if none was built.
+    The same commit always gives the same bytes. If a tool for one kind of package is missing on this machine, that kind
+    is left out and named. The exit code is 1 after an error, or if no package was built.
     """
     if paths.INSTALLED:
         raise ToolError("packages are built in a checkout of linkpulse, with `make dist`")
@@ -67,7 +68,7 @@ def command(as_json: bool, dry_run: bool) -> None:
 
 
 def make(out: Path, progress=lambda text: None) -> Made:
-    """Build every kind into `out`, which holds nothing else afterwards; it is replaced once all is done."""
+    """Build every kind into `out`. The folder is replaced when everything is built, and then contains nothing else."""
     out.parent.mkdir(parents=True, exist_ok=True)
     made = Made()
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as name:

@@ -1,9 +1,10 @@
-"""A folder from which a container engine builds an image that reports its host."""
+"""A folder from which a container engine builds an image that reports on its host."""
 
 from pathlib import Path
 
 from linkpulse_tools import __version__
-from linkpulse_tools.build.dist import files as dist_files, linux as dist_linux
+from linkpulse_tools.build.dist import files as dist_files
+from linkpulse_tools.build.dist import linux as dist_linux
 from linkpulse_tools.build.dist.files import Member
 from linkpulse_tools.build.dist.linux import PACKAGING, member
 
@@ -17,5 +18,5 @@ def build(out: Path) -> list[Path]:
 
 
 def contents() -> dict[str, Member]:
-    """What the engine is given: the Containerfile, and the files it copies."""
+    """The files for the engine: the Containerfile, and the files that it copies."""
     return {**dist_linux.tree(), **{path.name: member(path) for path in sorted(SOURCE.iterdir())}}

@@ -1,6 +1,6 @@
 """A Debian package for every architecture, with a hardened systemd service.
 
-It is put together by dpkg-deb from a tree made here: nothing is compiled, so there is nothing that debhelper would add.
+dpkg-deb makes it from a tree that is laid out here. Nothing is compiled, so debhelper would add nothing.
 """
 
 import gzip
@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from linkpulse_tools import __version__, paths
-from linkpulse_tools.build.dist import files as dist_files, linux as dist_linux
+from linkpulse_tools.build.dist import files as dist_files
+from linkpulse_tools.build.dist import linux as dist_linux
 from linkpulse_tools.build.dist.files import Member
 from linkpulse_tools.build.dist.linux import PACKAGING, member
 from linkpulse_tools.errors import ToolError
@@ -36,7 +37,10 @@ def build(out: Path) -> list[Path]:
         root = Path(name) / NAME
         stage(root)
         command = ["dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(root), str(target)]
-        environment = {**dist_files.environment(), "DPKG_DEB_THREADS_MAX": "1"}  # more threads, other bytes
+        environment = {
+            **dist_files.environment(),
+            "DPKG_DEB_THREADS_MAX": "1",
+        }  # the bytes depend on the number of threads
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise ToolError(f"dpkg-deb: {done.stderr.strip()}")
@@ -59,7 +63,7 @@ def contents() -> dict[str, Member]:
 
 
 def stage(root: Path) -> None:
-    """Lay the package out under `root`, as dpkg-deb takes it."""
+    """Lay out the package below `root`, in the form that dpkg-deb takes."""
     files = contents()
     sums = "".join(f"{hashlib.md5(file.data).hexdigest()}  {name}\n" for name, file in sorted(files.items()))
     size = sum(-(-len(file.data) // 1024) for file in files.values())
@@ -73,7 +77,7 @@ def stage(root: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.data)
         path.chmod(file.mode)
-    (root / "etc" / NAME).mkdir(parents=True)  # for the settings and keys, root's
+    (root / "etc" / NAME).mkdir(parents=True)  # for the settings and keys; only root can read it
     for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
         folder.chmod(0o755)
     (root / "etc" / NAME).chmod(0o700)
@@ -83,7 +87,7 @@ def stage(root: Path) -> None:
 
 
 def changelog(markdown: str) -> str:
-    """CHANGELOG.md in the form of deb-changelog(5); a release is a section `## VERSION…` with a list."""
+    """CHANGELOG.md in the form of deb-changelog(5). A release is a section `## VERSION…` with a list."""
     date = time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(dist_files.epoch()))
     entries = []
     for section in markdown.split("\n## ")[1:]:

@@ -1,4 +1,4 @@
-"""Archives that come out the same, byte for byte, whenever and by whomever they are made."""
+"""Archives that are the same, byte for byte, whenever and by whomever they are made."""
 
 import gzip
 import io
@@ -13,12 +13,12 @@ from pathlib import Path
 from linkpulse_tools import paths
 from linkpulse_tools.errors import ToolError
 
-EARLIEST = 315532800  # 1980-01-01, the first day that a zip archive knows
+EARLIEST = 315532800  # 1980-01-01, the first date of a zip archive
 VARIABLE = "SOURCE_DATE_EPOCH"
 
 
 class Unavailable(ToolError):
-    """This machine lacks the program that makes one kind of package; the other kinds can be made."""
+    """This machine lacks a program for one kind of package. The other kinds can be built."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Member:
 
 
 def epoch() -> int:
-    """Seconds since 1970 that every file is dated: SOURCE_DATE_EPOCH, else the last commit, else 1980."""
+    """The date of every file, in seconds since 1970: SOURCE_DATE_EPOCH, or else the last commit's, or else 1980."""
     given = os.environ.get(VARIABLE)
     if given:
         if not given.isdecimal():
-            raise ToolError(f"{VARIABLE} must be seconds since 1970, it is {given!r}")
+            raise ToolError(f"{VARIABLE} must be seconds since 1970, but it is {given!r}")
         return max(EARLIEST, int(given))
     command = ["git", "-C", str(paths.ROOT), "log", "-1", "--format=%ct"]
     try:
@@ -45,12 +45,12 @@ def epoch() -> int:
 
 
 def environment() -> dict:
-    """This process's environment, for programs that date what they make."""
+    """This process's environment with that date, for programs that put a date into what they make."""
     return dict(os.environ, **{VARIABLE: str(epoch())})
 
 
 def tar_gz(target: Path, members: dict[str, Member]) -> Path:
-    """Write `members` (by their name in the archive) as root's, sorted; returns `target`."""
+    """Write `members` (by their name in the archive), sorted and owned by root. Returns `target`."""
     raw, now = io.BytesIO(), epoch()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, member in sorted(members.items()):
@@ -68,7 +68,7 @@ def zip_file(target: Path, members: dict[str, Member]) -> Path:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, member in sorted(members.items()):
             info = zipfile.ZipInfo(name, date)
-            info.create_system = 3  # Unix, so that the mode counts
+            info.create_system = 3  # 3 means Unix, so that the mode is used
             info.external_attr = (0o100000 | member.mode) << 16
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, member.data)

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from linkpulse_tools import __version__
-from linkpulse_tools.build.dist import files as dist_files, linux as dist_linux
+from linkpulse_tools.build.dist import files as dist_files
+from linkpulse_tools.build.dist import linux as dist_linux
 from linkpulse_tools.build.dist.linux import PACKAGING
 
 RECIPE = PACKAGING / "greengrass" / "recipe.yaml"
 
 
 def build(out: Path) -> list[Path]:
-    """Write greengrass/recipe.yaml and greengrass/linkpulse.zip, whose name the recipe knows, into `out`."""
+    """Write greengrass/recipe.yaml, and greengrass/linkpulse.zip, which the recipe names, into `out`."""
     folder = out / "greengrass"
     folder.mkdir()
     recipe = folder / RECIPE.name

@@ -1,7 +1,7 @@
-"""What every package for Linux has in it: the launcher, the agent's modules, umqtt.simple.
+"""The files in every package for Linux: the launcher, the agent's modules, umqtt.simple.
 
-Modules are packed as source. Compiled ones (.mpy) fit one version of the bytecode only: an upgrade of the machine's
-MicroPython would end the agent until its package is upgraded too. What that costs is in docs/linux.md.
+Modules are packed as source. A compiled one (.mpy) fits one version of the bytecode only, so after an upgrade of
+MicroPython the agent could not start until its package is upgraded too. docs/linux.md says what the source costs.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ LIB = "lib/linkpulse"
 
 
 def tree() -> dict[str, Member]:
-    """The files by their name under a prefix such as /usr: the launcher finds the modules from where it lies."""
+    """The files by their name below a prefix such as /usr. The launcher finds the modules relative to itself."""
     members = {LAUNCHER: member(PACKAGING / "linux" / "linkpulse-agent", 0o755)}
     members[f"{LIB}/main.py"] = member(PACKAGING / "linux" / "main.py")
     members[f"{LIB}/umqtt/simple.py"] = member(umqtt.ensure(paths.VENDOR))
@@ -26,10 +26,10 @@ def tree() -> dict[str, Member]:
 
 
 def member(path: Path, mode: int = 0o644) -> Member:
-    """A file of the checkout as one of an archive; the checkout's own modes do not count."""
+    """A file of the checkout as a file of an archive. The mode of the checkout's file is not used."""
     return Member(path.read_bytes(), mode)
 
 
 def under(prefix: str, members: dict[str, Member]) -> dict[str, Member]:
-    """The same with `prefix` and a slash before every name."""
+    """The same files, with `prefix` and a slash before every name."""
     return {f"{prefix}/{name}": found for name, found in members.items()}

@@ -1,6 +1,6 @@
-"""The device code compiled, an archive an architecture, which mip installs from once it is unpacked on a web server.
+"""The compiled device code, one archive for each architecture. Unpacked on a web server, mip installs from it.
 
-Native code only where a source asks for it (mpy.py); an archive's name says which .mpy files an interpreter must take.
+Only the sources that ask for it are native code (mpy.py). An archive's name says which .mpy files it contains.
 """
 
 from pathlib import Path
@@ -10,12 +10,12 @@ from linkpulse_tools.build import mpy, packages
 from linkpulse_tools.build.dist import files as dist_files
 from linkpulse_tools.build.dist.files import Member
 
-# None: bytecode, which every interpreter takes. The others as mpy-cross names them.
+# None is bytecode, which every interpreter takes. The others are mpy-cross's names.
 ARCHITECTURES = (None, "armv6m", "armv7m", "armv7emsp", "xtensawin", "rv32imc", "x64")
 
 
 def build(out: Path) -> list[Path]:
-    """Write an archive an architecture: a folder of its name with the compiled tree and the package files."""
+    """Write one archive for each architecture: a folder of its name with the compiled tree and the package files."""
     return [_archive(out, arch) for arch in ARCHITECTURES]
 
 
@@ -33,8 +33,8 @@ def _archive(out: Path, arch: str | None) -> Path:
 
 
 def _format(compiled: list[Path]) -> str:
-    """The .mpy version that all of these need: "6", or "6.3" with the sub-version of native code."""
-    # Byte 1 is the version; of byte 2 the two lowest bits are the sub-version, which only native code has.
+    """The .mpy version that all of the files need: "6", or "6.3" with the sub-version of native code."""
+    # Byte 1 is the version. The two lowest bits of byte 2 are the sub-version, which only native code has.
     heads = [path.read_bytes()[1:3] for path in compiled]
     native = {head[1] & 3 for head in heads if head[1] >> 2}
     return ".".join(map(str, (heads[0][0], *native)))

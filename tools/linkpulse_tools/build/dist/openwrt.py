@@ -1,9 +1,11 @@
-"""A folder for an OpenWrt package feed: what builds a package for OpenWrt's own MicroPython."""
+"""A folder for an OpenWrt package feed, which builds a package for OpenWrt's own MicroPython."""
 
 from pathlib import Path
 
 from linkpulse_tools import __version__, paths
-from linkpulse_tools.build.dist import debian as dist_debian, files as dist_files, linux as dist_linux
+from linkpulse_tools.build.dist import debian as dist_debian
+from linkpulse_tools.build.dist import files as dist_files
+from linkpulse_tools.build.dist import linux as dist_linux
 from linkpulse_tools.build.dist.files import Member
 from linkpulse_tools.build.dist.linux import PACKAGING, member
 
@@ -18,7 +20,7 @@ def build(out: Path) -> list[Path]:
 
 
 def contents() -> dict[str, Member]:
-    """The folder's files: its src/ is what OpenWrt's build copies as the package's source."""
+    """The folder's files. OpenWrt's build takes src/ as the package's source."""
     makefile = (SOURCE / "Makefile").read_text()
     filled = makefile.replace("@VERSION@", __version__).replace("@MAINTAINER@", dist_debian.MAINTAINER)
     return {

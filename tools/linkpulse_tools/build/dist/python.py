@@ -1,4 +1,4 @@
-"""The host's tools with the device code in them, as a Python wheel and as their source archive."""
+"""The tools with the device code in them, as a Python wheel and as a source archive."""
 
 import shutil
 import subprocess
@@ -12,7 +12,9 @@ from linkpulse_tools.build.dist import files as dist_files
 from linkpulse_tools.build.dist.files import Member, Unavailable
 from linkpulse_tools.errors import ToolError
 
-BACKEND = "setuptools==84.2.1"  # of those that pyproject.toml asks for: another one may write other bytes
+BACKEND = (
+    "setuptools==84.2.1"  # pinned within the range of pyproject.toml, because another version may write other bytes
+)
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "tools/linkpulse_tools", "lib", "firmware")
 HOOK = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
 
@@ -32,7 +34,7 @@ def build(out: Path) -> list[Path]:
 
 
 def copy(root: Path, target: Path) -> None:
-    """All of a checkout that the package is made of."""
+    """The files of a checkout that the package is made of."""
     target.mkdir()
     for name in SOURCES:
         source, copied = root / name, target / name
@@ -43,7 +45,7 @@ def copy(root: Path, target: Path) -> None:
 
 
 def run_backend(hook: str, project: Path, out: Path, pattern: str) -> Path:
-    """One of setuptools' hooks on a project; the one file in `out` that fits the pattern then."""
+    """Run one of setuptools' hooks for a project. Returns the one file in `out` that matches the pattern."""
     env = {**dist_files.environment(), "PYTHONPATH": str(backend())}
     command = [sys.executable, "-c", HOOK, hook, str(out)]
     done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, umask=0o022)
@@ -53,7 +55,7 @@ def run_backend(hook: str, project: Path, out: Path, pattern: str) -> Path:
 
 
 def backend() -> Path:
-    """The folder with setuptools, which pip brings once; Unavailable where it cannot."""
+    """The folder with setuptools, which pip downloads once. Unavailable if it cannot."""
     folder = paths.BUILD / "backend" / BACKEND.replace("==", "-")
     if folder.exists():
         return folder
