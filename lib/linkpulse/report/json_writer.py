@@ -7,7 +7,10 @@ import struct
 from ..errors import TooLarge
 
 # For struct to copy with: see microcbor.
-_FORMATS = tuple(["%ds" % n for n in range(25)])
+_FORMATS = (
+    "0s", "1s", "2s", "3s", "4s", "5s", "6s", "7s", "8s", "9s", "10s", "11s", "12s", "13s", "14s", "15s", "16s",
+    "17s", "18s", "19s", "20s", "21s", "22s", "23s", "24s",
+)  # fmt: skip
 _HEX = b"0123456789abcdef"
 
 
