@@ -33,4 +33,5 @@ def modules(folder):
 unwanted = {"collect/" + name for name in ("lwip.py", "cyw43.py") if name not in collectors} | {"port/cpython.py"}
 package("linkpulse", [path for path in modules("") if path not in unwanted], base_path=LIB)
 module("microcbor.py", base_path=LIB)
+include("names.py")
 require("umqtt.simple")

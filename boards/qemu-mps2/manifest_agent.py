@@ -3,3 +3,4 @@
 include("manifest.py")
 freeze_mpy("$(PORT_DIR)/../../build/firmware/agent/lib")
 freeze_mpy("$(PORT_DIR)/../../build/firmware/agent/vendor")
+include("../common/names.py")

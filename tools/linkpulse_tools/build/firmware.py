@@ -56,8 +56,8 @@ def _alone():
 def _made(kind: str, heap: int, progress) -> Path:
     if kind == "agent":
         umqtt.ensure(paths.VENDOR)
-        mpy.compile_tree(paths.LIB, AGENT / "lib", ARCH)
-        mpy.compile_tree(paths.VENDOR, AGENT / "vendor", ARCH)
+        for lib, folder in ((paths.LIB, AGENT / "lib"), (paths.VENDOR, AGENT / "vendor")):
+            mpy.compile_tree(lib, folder, ARCH, shown=str)  # under these names they are frozen
     out = FOLDERS[kind]
     elf, stamp = out / "firmware.elf", out / STAMP
     seal = f"{_digest(kind)} {heap}\n"

@@ -42,8 +42,16 @@ def compile_file(source: Path, target: Path, name: str, arch: str | None = None)
     part.replace(target)
 
 
-def compile_tree(lib: Path, target: Path, arch: str | None = None) -> list[Path]:
-    """Compile every lib/**/*.py into `target`, and remove stale files. Returns the relative names (.py), sorted."""
+def dotted(name: str) -> str:
+    """The name by which a module is imported, for its path relative to lib/."""
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def compile_tree(lib: Path, target: Path, arch: str | None = None, shown=dotted) -> list[Path]:
+    """Compile every lib/**/*.py into `target`, and remove stale files. Returns the relative names (.py), sorted.
+
+    `shown` gives the name in tracebacks. A module's dotted name takes no heap of its own, for it is needed anyway.
+    """
     stamp = target / STAMP
     try:
         known = json.loads(stamp.read_text())
@@ -55,7 +63,7 @@ def compile_tree(lib: Path, target: Path, arch: str | None = None) -> list[Path]
         digest = hashlib.sha256(f"{arch} ".encode() + source.read_bytes()).hexdigest()
         compiled = target / Path(name).with_suffix(".mpy")
         if known.get(name) != digest or not compiled.exists():
-            compile_file(source, compiled, name, arch)
+            compile_file(source, compiled, shown(name), arch)
         current[name] = digest
     for compiled in sorted(target.rglob("*.mpy")):
         if compiled.relative_to(target).with_suffix(".py").as_posix() not in current:
