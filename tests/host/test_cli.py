@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from linkpulse_tools import cli, paths
@@ -243,3 +244,10 @@ def test_firmware_is_made_in_a_checkout_only(tmp_path, monkeypatch):
     monkeypatch.setattr(firmware, "BOARD", tmp_path / "installed by pip")
     with pytest.raises(ToolError, match="clone the repository"):
         firmware.script("build")
+
+
+def test_help_shows_every_command_with_its_whole_summary():
+    shown = CliRunner().invoke(cli.commands, ["--help"], terminal_width=80).output
+    assert "..." not in shown.partition("COMMAND [ARGS]...")[2]
+    listed = re.findall(r"^  ([a-z]+)  +\S", shown, re.MULTILINE)
+    assert sorted(listed) == cli.commands.list_commands(None)

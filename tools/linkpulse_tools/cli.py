@@ -29,6 +29,11 @@ MODULES: dict[str, str] = {
     "provision": "provision.cli",
     "settings": "commands.settings",
 }
+# The commands as --help shows them, in this order.
+GROUPS = {
+    "Daily use": ("provision", "deploy", "doctor", "listen", "run", "report", "settings"),
+    "Building and developing": ("firmware", "qemu", "dist", "packages", "size"),
+}
 THING = re.compile(r"[a-zA-Z0-9:_-]{1,64}")
 
 
@@ -45,9 +50,23 @@ def _common(default_format: str, default_tags: str):
 
     def decorate(command):
         for option in (
-            click.option("--format", type=click.Choice(["cbor", "json"]), default=default_format, show_default=True),
-            click.option("--tags", type=click.Choice(["long", "short"]), default=default_tags, show_default=True),
-            click.option("--thing", default="linkpulse-demo", show_default=True, callback=_thing),
+            click.option(
+                "--format",
+                type=click.Choice(["cbor", "json"]),
+                default=default_format,
+                show_default=True,
+                help="The format of the report.",
+            ),
+            click.option(
+                "--tags",
+                type=click.Choice(["long", "short"]),
+                default=default_tags,
+                show_default=True,
+                help="Long or short names for the keys in the report.",
+            ),
+            click.option(
+                "--thing", default="linkpulse-demo", show_default=True, callback=_thing, help="The name of the thing."
+            ),
             click.option("--loopback", is_flag=True, help="Include the loopback interface."),
             click.option("--micropython", metavar="PATH", help="Use this MicroPython instead of the installed one."),
         ):
@@ -68,24 +87,43 @@ class Commands(click.Group):
             return super().get_command(context, name)
         return importlib.import_module(f"linkpulse_tools.{MODULES[name]}").command
 
+    def format_commands(self, context, formatter) -> None:
+        for group, names in GROUPS.items():
+            with formatter.section(group):
+                width = formatter.width - max(map(len, names)) - 4
+                found = ((name, self.get_command(context, name)) for name in names)
+                formatter.write_dl([(name, command.get_short_help_str(width)) for name, command in found])
+
 
 @click.group(cls=Commands)
 @click.version_option(__version__)
 def commands() -> None:
-    """Bring linkpulse onto a device, and run, check and show its reports."""
+    """Install linkpulse on a device, and run, check and show its reports."""
 
 
 @commands.command("run")
 @click.option("--count", type=click.IntRange(min=1), help="Stop after this many accepted reports.")
 @click.option("--interval", type=click.IntRange(min=1), default=5, show_default=True, help="Seconds between reports.")
-@click.option("--broker", type=click.Choice(["embedded", "mosquitto"]), default="embedded", show_default=True)
+@click.option(
+    "--broker",
+    type=click.Choice(["embedded", "mosquitto"]),
+    default="embedded",
+    show_default=True,
+    help="The broker to run.",
+)
 @click.option(
     "--limit",
     type=click.FloatRange(min=0),
     help="Refuse a report that comes sooner than this after the last.  [default: a little under --interval]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each report.")
-@click.option("--target", type=click.Choice(["unix", "qemu"]), default="unix", show_default=True)
+@click.option(
+    "--target",
+    type=click.Choice(["unix", "qemu"]),
+    default="unix",
+    show_default=True,
+    help="Where the agent runs: as a process here, or on a Cortex-M3 in QEMU.",
+)
 @click.option(
     "--heap", type=click.IntRange(16384, 1048576), help="The heap of the board in QEMU, in bytes.  [default: 65536]"
 )
@@ -110,8 +148,10 @@ def report_command(micropython, **settings) -> None:
 
 
 @commands.command("firmware")
-@click.option("--board", type=click.Choice(["qemu-mps2"]), default="qemu-mps2", show_default=True)
-@click.option("--heap", type=click.IntRange(16384, 1048576), default=firmware.HEAP, show_default=True)
+@click.option("--board", type=click.Choice(["qemu-mps2"]), default="qemu-mps2", show_default=True, help="The board.")
+@click.option(
+    "--heap", type=click.IntRange(16384, 1048576), default=firmware.HEAP, show_default=True, help="The heap in bytes."
+)
 def firmware_command(board: str, heap: int) -> None:
     """Build a board's firmware, plain and with the agent.
 

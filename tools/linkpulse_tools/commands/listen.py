@@ -55,8 +55,10 @@ def command(host, port, out: Path, broker: bool, bind, count: int | None, limit:
 
     It runs until Ctrl-C.
     """
-    if broker and host or bind and not broker:
-        raise click.UsageError("--broker goes with --bind, and without it comes --host")
+    if broker and host:
+        raise click.UsageError("--host cannot be used with --broker, which runs the broker here")
+    if bind and not broker:
+        raise click.UsageError("--bind needs --broker")
     store, progress = Store(out), Console(stderr=True)
     bundle, outcomes = authority.bundle(store), queue.Queue()
     if not bundle.service.pem.exists():

@@ -45,8 +45,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="With --aws: a custom metric. Can be repeated.",
 )
 @click.option("--interval", type=click.IntRange(1, 86400), help="Seconds between reports.")
-@click.option("--format", type=click.Choice(["cbor", "json"]), help="Of the reports.")
-@click.option("--tags", type=click.Choice(["long", "short"]), help="Of the reports.")
+@click.option("--format", type=click.Choice(["cbor", "json"]), help="The format of reports.")
+@click.option("--tags", type=click.Choice(["long", "short"]), help="Long or short names for the keys in reports.")
 @click.option("--topic", callback=checks.topic, help="Publish reports to this topic instead of the reserved one.")
 @click.option("--ntp", callback=checks.time_server, help="A time server that sets the device's clock.")
 @click.option(
