@@ -148,7 +148,7 @@ def callbacks(proc):
             )
     # A log that fails while the network does.
     current[:] = [MemoryError(), Mute()]
-    doubles.Link.broker = None
+    doubles.TLSStream.broker = None
     one._session.close()
     doubles.run(one, clock, 3600000, told)
     return found, one.status()["errors"]

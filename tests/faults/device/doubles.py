@@ -1,6 +1,6 @@
 """What the fault programs put in the place of time, the network and the kernel. Runs on MicroPython only.
 
-`Time` moves when something waits. `Link` has the methods of tls_stream.TLSStream and a `Broker` behind it that speaks
+`Time` moves when something waits. `TLSStream` is without a network: it has a `Broker` behind it that speaks
 just enough MQTT, so that the session, the stream and umqtt above it are the real ones.
 """
 
@@ -223,7 +223,7 @@ def _item(r):
     return result
 
 
-class Link:
+class TLSStream:
     """tls_stream.TLSStream without a network. On the class: `broker`, `time`, and `fault`, an exception to raise."""
 
     broker = None
@@ -238,13 +238,13 @@ class Link:
         self._out_end = 0
         self._open = self._cut = False
         self.arm(0)
-        Link.made += 1
+        TLSStream.made += 1
 
     def arm(self, timeout):
-        self._deadline = Link.time.ticks_add(Link.time.ticks_ms(), timeout)
+        self._deadline = TLSStream.time.ticks_add(TLSStream.time.ticks_ms(), timeout)
 
     def left(self):
-        return Link.time.ticks_diff(self._deadline, Link.time.ticks_ms())
+        return TLSStream.time.ticks_diff(self._deadline, TLSStream.time.ticks_ms())
 
     def connected(self):
         return self._open
@@ -252,9 +252,9 @@ class Link:
     def connect(self, host, port):
         from linkpulse.errors import NetworkError
 
-        if Link.fault is not None:
-            raise Link.fault
-        if Link.broker is None:
+        if TLSStream.fault is not None:
+            raise TLSStream.fault
+        if TLSStream.broker is None:
             raise NetworkError("%s port %d does not answer" % (host, port))
         self._in_end = self._out_end = 0
         self._open = True
@@ -273,7 +273,7 @@ class Link:
     def ready(self, timeout):
         self._check()
         if not self._in_end and not self._cut:
-            Link.time.advance(timeout)
+            TLSStream.time.advance(timeout)
         return bool(self._in_end) or self._cut
 
     def send(self, view):
@@ -294,7 +294,7 @@ class Link:
                 raise NetworkError("the broker closed the connection")
             if not self._in_end and not wait:
                 return False
-            Link.time.advance(max(0, self.left()))
+            TLSStream.time.advance(max(0, self.left()))
             raise TimedOut("the broker did not answer in time")
         view[:] = memoryview(self._in)[:n]
         self._in_end -= n
@@ -304,8 +304,8 @@ class Link:
     def _check(self):
         from linkpulse.errors import NetworkError
 
-        if Link.fault is not None:
-            raise Link.fault
+        if TLSStream.fault is not None:
+            raise TLSStream.fault
         if not self._open:
             raise NetworkError("not connected")
 
@@ -327,7 +327,7 @@ class Link:
         self._out_end -= end
         self._out[: self._out_end] = self._out[end : end + self._out_end]
         if not self._cut:
-            Link.broker.packet(self, packet, at)
+            TLSStream.broker.packet(self, packet, at)
         return True
 
 
@@ -376,14 +376,14 @@ def settings(proc, **values):
 
 
 def agent(clock, broker, proc, collector=None, log=None, **values):
-    """The real agent and session over a Link to `broker`. `clock` must be installed already."""
+    """The real agent and session over a TLSStream to `broker`. `clock` must be installed already."""
     from linkpulse.session import session
     from linkpulse.agent.agent import Agent
 
-    Link.time = clock
-    Link.broker = broker
-    Link.fault = None
-    session.Link = Link
+    TLSStream.time = clock
+    TLSStream.broker = broker
+    TLSStream.fault = None
+    session.TLSStream = TLSStream
     session.context = lambda *files: None
     return Agent(settings(proc, **values), collector, log)
 

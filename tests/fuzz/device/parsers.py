@@ -438,9 +438,12 @@ def dev():
     return seeds, run
 
 
+DONE, UNKNOWN, OVER, BROKEN = 0, 2, 3, 4  # as in collect/layout.py
+
+
 def rows():
-    """scan.rows over a buffer that ends where the text ends: on CPython a read outside of it is an IndexError."""
-    from linkpulse.collect.linux import classify, proc_scan
+    """proc_scan.rows over a buffer that ends where the text ends: on CPython a read outside of it is an IndexError."""
+    from linkpulse.collect.linux import proc_scan
     from linkpulse.collect.linux.addresses import HEXA, ORDER
 
     raw = bytearray(36)
@@ -456,9 +459,9 @@ def rows():
             before = state[0]
             event = proc_scan.rows(text, len(text), state, HEXA, raw, known, records, chosen)
             assert before <= state[0] <= len(text)
-            if event == classify.DONE:
+            if event == DONE:
                 return
-            if event == classify.UNKNOWN:
+            if event == UNKNOWN:
                 known[18:36] = bytes((0, state[9])) + bytes(raw[:16])
                 state[10] = 0
         raise AssertionError("it never ends")
@@ -467,8 +470,8 @@ def rows():
 
 
 def sock_diag():
-    """walk.messages over a buffer that ends where the datagram ends, as `rows` does it."""
-    from linkpulse.collect.linux import classify, netlink_scan
+    """netlink_scan.messages over a buffer that ends where the datagram ends, as `rows` does it."""
+    from linkpulse.collect.linux import netlink_scan
     from linkpulse.collect.linux.addresses import ORDER
 
     def message(family, state, local, remote, size=88):
@@ -493,9 +496,9 @@ def sock_diag():
             before = state[0]
             event = netlink_scan.messages(buf, len(buf), state, raw, known, records, chosen)
             assert before <= state[0] <= len(buf)
-            if event in (classify.DONE, netlink_scan.OVER, netlink_scan.BROKEN):
+            if event in (DONE, OVER, BROKEN):
                 return
-            if event == classify.UNKNOWN:
+            if event == UNKNOWN:
                 known[18:36] = bytes((0, state[9])) + bytes(raw[:16])
                 state[10] = 0
         raise AssertionError("it never ends")
@@ -604,7 +607,7 @@ def der():
 
 
 class Bytes:
-    """linkpulse.session.tls_stream.TLSStream whose broker has sent `data` and will send no more."""
+    """tls_stream.TLSStream whose broker has sent `data` and will send no more."""
 
     data = b""
 
@@ -659,7 +662,7 @@ def mqtt():
     """A broker's bytes, through the stream and umqtt, as the session uses them. MicroPython only."""
     from linkpulse.session import session
 
-    session.Link = Bytes
+    session.TLSStream = Bytes
     session.context = lambda *files: None
     session.epoch = lambda: ID
     connack = b"\x20\x02\x00\x00"

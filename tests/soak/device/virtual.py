@@ -1,6 +1,6 @@
 """Hours of the agent in seconds: `virtual.py FOLDER HOURS SEED FORMAT TAGS`. One line of JSON an hour, one at the end.
 
-The agent, session, stream and umqtt are the real ones; the link and the broker behind it are doubles.Link and
+The agent, session, stream and umqtt are the real ones; the link and the broker behind it are doubles.TLSStream and
 doubles.Broker, whose broker accepts, refuses, forgets, delays, disconnects and falls silent at random.
 """
 
@@ -9,7 +9,7 @@ import json
 import random
 import sys
 import doubles
-from doubles import Broker, Link, Proc, Time
+from doubles import Broker, TLSStream, Proc, Time
 
 _WHAT = ("accept",) * 20 + ("reject", "throttle", "lose", "late", "cut", "deaf", "again", "away", "refuse")
 
@@ -75,7 +75,7 @@ class Soak:
         end = self.clock.now + 3600000
         before = self.counted
         while self.clock.now < end or self.counted == before or not self.one._session.connected():
-            Link.broker = None if self.clock.now < self.away else self.broker
+            TLSStream.broker = None if self.clock.now < self.away else self.broker
             doubles.run_on(self.one, self.clock, 5000, self.told)
         self.one._status.values["last_error"] = None  # texts of different lengths are no growth
         self.broker.report = b""
