@@ -438,7 +438,11 @@ def dev():
     return seeds, run
 
 
-DONE, UNKNOWN, OVER, BROKEN = 0, 2, 3, 4  # as in collect/layout.py
+# As in collect/layout.py.
+DONE = 0
+UNKNOWN = 2
+OVER = 3
+BROKEN = 4
 
 
 def rows():
