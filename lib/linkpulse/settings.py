@@ -50,7 +50,7 @@ def _size(text):
 
 
 # key: default (None: must be given), what checks it, and that one's bounds
-_KEYS = {
+KEYS = {
     "thing": (None, _text, 1, 128),
     "host": (None, _text, 1, 253),
     "port": (8883, _integer, 1, 65535),
@@ -92,13 +92,13 @@ class Settings:
         problems = []
         self.warnings = []
         for name in values:
-            if name not in _KEYS:
+            if name not in KEYS:
                 from .nearest import nearest
 
-                near = nearest(str(name), _KEYS)  # MicroPython takes {1: 2} for JSON
+                near = nearest(str(name), KEYS)  # MicroPython takes {1: 2} for JSON
                 problems.append("%s: there is no such setting%s" % (name, ", did you mean %s?" % near if near else ""))
-        for name in _KEYS:
-            default, check, low, high = _KEYS[name]
+        for name in KEYS:
+            default, check, low, high = KEYS[name]
             value = values.get(name, default)
             if name in values:
                 problem = check(value, low, high)

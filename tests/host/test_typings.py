@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from linkpulse.agent.status import Status
-from linkpulse.settings import _KEYS
+from linkpulse.settings import KEYS
 from linkpulse_tools import paths
 
 TYPINGS = paths.ROOT / "typings"
@@ -85,7 +85,7 @@ def attributes(file, name):
 
 
 def test_every_setting_has_its_type():
-    assert attributes("settings.pyi", "Settings") == {*_KEYS, "warnings"}
+    assert attributes("settings.pyi", "Settings") == {*KEYS, "warnings"}
 
 
 def test_every_value_of_the_status_has_its_type():

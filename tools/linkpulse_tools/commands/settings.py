@@ -14,8 +14,8 @@ from linkpulse_tools.errors import ToolError
 
 SCHEMA = """
 import json
-from linkpulse.settings import _KEYS
-print(json.dumps([[k, v[0], v[1].__name__.lstrip("_"), v[2], v[3]] for k, v in _KEYS.items()]))
+from linkpulse.settings import KEYS
+print(json.dumps([[k, v[0], v[1].__name__.lstrip("_"), v[2], v[3]] for k, v in KEYS.items()]))
 """
 # The meaning of each key. Type, bounds and default come from the device's code.
 MEANING = {

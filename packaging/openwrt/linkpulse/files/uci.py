@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, __file__.rpartition("/")[0])
 from linkpulse.errors import SettingsError
-from linkpulse.settings import _KEYS, Settings
+from linkpulse.settings import KEYS, Settings
 
 SECTION = "linkpulse.main"
 ON = ("1", "on", "true", "yes", "enabled")
@@ -43,7 +43,7 @@ def shown(text):
 
 
 def typed(name, values):
-    default = _KEYS[name][0] if name in _KEYS else ""
+    default = KEYS[name][0] if name in KEYS else ""
     value = values[0]
     if isinstance(default, tuple):
         return values
