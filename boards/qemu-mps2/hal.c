@@ -1,4 +1,4 @@
-// The machine under MicroPython: UART 0, two timers, the host behind semihosting, and when the network is looked at.
+// The machine under MicroPython: UART 0, two timers and the host behind semihosting.
 //
 //   0x40000000  CMSDK timer 0, 25 MHz, 32 bits, free running: all times come from it
 //   0xe000e010  SysTick, every millisecond: ends a wait for interrupts, asks for a look at the network
@@ -26,8 +26,8 @@
 #define UART_BAUDDIV WORD(0x40004010)
 #define UART_RX_IRQ 0
 
-volatile bool poll_due;
-volatile unsigned net_locked;
+volatile bool poll_due;      // an interrupt asks for a look at the network, see net.c
+volatile unsigned net_locked; // somebody works on lwIP's lists
 
 // Semihosting (Arm's "Semihosting for AArch32 and AArch64"): the host's clock, /dev/urandom, command line and exit.
 
@@ -131,7 +131,7 @@ void mp_hal_delay_ms(mp_uint_t ms) {
 void mp_hal_delay_us(mp_uint_t us) {
     mp_uint_t start = mp_hal_ticks_us();
     while (mp_hal_ticks_us() - start < us) {
-        poll_now();
+        mp_event_handle_nowait();
     }
 }
 
@@ -210,11 +210,6 @@ mp_uint_t mp_hal_stdout_tx_strn(const char *text, size_t n) {
         UART_DATA = (uint8_t)text[i];
     }
     return n;
-}
-
-void poll_now(void) {
-    poll_due = false;
-    net_poll();
 }
 
 void hal_init(void) {

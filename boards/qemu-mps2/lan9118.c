@@ -1,16 +1,11 @@
-// lwIP over SMSC's LAN9118 as QEMU's mps2-an385 has it (SMSC, "LAN9118 datasheet"), polled.
-//
-// There is no default route on purpose: what is not on QEMU's own network, 10.0.2.0/24, cannot be reached. 10.0.2.2 is
-// the host's loopback.
+// lwIP over SMSC's LAN9118 as QEMU's mps2-an385 has it (SMSC, "LAN9118 datasheet"), polled by net.c.
 #include <string.h>
 
 #include "py/mphal.h"
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
-#include "lwip/init.h"
 #include "lwip/netif.h"
-#include "lwip/timeouts.h"
 #include "netif/ethernet.h"
 #include "extmod/modnetwork.h"
 #include "lan9118.h"
@@ -67,7 +62,7 @@ static void mac_write(uint32_t index, uint32_t value) {
     }
 }
 
-// A frame ends a wait early. What to do about it is for poll_now() to find out, which also lets the next one interrupt.
+// A frame ends a wait early. What to do about it is for lan_poll() to find out, which also lets the next one interrupt.
 void lan_irq(void) {
     NVIC_DISABLE = 1 << LAN_IRQ;
     poll_due = true;
@@ -175,37 +170,19 @@ void lan_stop(void) {
     MICROPY_PY_LWIP_EXIT
 }
 
-void net_poll(void) {
-    if (net_locked) {
+void lan_poll(void) {
+    if (!started) {
         return;
     }
-    net_locked++;
-    if (started) {
-        INT_STS = INT_RECEIVED;
-        for (int i = 0; i < FRAMES_A_POLL && (RX_FIFO_INF >> 16 & 0xff); i++) {
-            receive();
-        }
-        NVIC_ENABLE = 1 << LAN_IRQ;
+    INT_STS = INT_RECEIVED;
+    for (int i = 0; i < FRAMES_A_POLL && (RX_FIFO_INF >> 16 & 0xff); i++) {
+        receive();
     }
-    netif_poll_all();
-    sys_check_timeouts();
-    net_locked--;
+    NVIC_ENABLE = 1 << LAN_IRQ;
 }
 
-u32_t sys_now(void) {
-    return mp_hal_ticks_ms();
-}
-
-// At power-on: the interface, and up to a second for its address, so that main.py finds the network there.
-void net_init(void) {
-    lwip_init();
+void lan_init(void) {
     present = BYTE_TEST == 0x87654321;
     IRQ_CFG = 1 << 8 | 1 << 4 | 1; // on, active high, push-pull
     INT_EN = INT_RECEIVED;
-    lan_start();
-    mp_uint_t start = mp_hal_ticks_ms();
-    while (started && !dhcp_supplied_address(&lan_netif) && mp_hal_ticks_ms() - start < 1000) {
-        net_poll();
-        __asm volatile ("wfi");
-    }
 }

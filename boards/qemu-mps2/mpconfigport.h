@@ -75,7 +75,7 @@ extern volatile unsigned net_locked;
 #define MICROPY_PY_LWIP_REENTER MICROPY_PY_LWIP_ENTER
 #define MICROPY_PY_LWIP_EXIT net_locked--;
 
-// Every millisecond a flag asks for a look at the network; see hal.c.
+// Every millisecond a flag asks for a look at the network; see net.c.
 extern volatile _Bool poll_due;
 void poll_now(void);
 #define MICROPY_VM_HOOK_LOOP if (poll_due) { poll_now(); }

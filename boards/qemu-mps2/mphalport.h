@@ -11,7 +11,6 @@ uint32_t wall_seconds(void);
 void wall_set(uint32_t seconds);
 
 void net_init(void);
-void net_poll(void);
 
 #define MICROPY_INTERNAL_EVENT_HOOK poll_now()
 #define MICROPY_INTERNAL_WFE(timeout_ms) __asm volatile ("wfi")
