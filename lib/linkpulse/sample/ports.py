@@ -4,11 +4,14 @@ from array import array
 
 
 class PortTable:
-    """Listening ports, each (port, interface) once, sorted; beyond the capacity the lowest, and a true total."""
+    """Listening ports, each (port, interface) once, sorted; beyond the capacity the lowest, and a true total.
+
+    It grows with the ports that are met, and keeps its memory.
+    """
 
     def __init__(self, capacity=128):
         self._capacity = capacity
-        self._keys = array("i", bytearray(4 * capacity))
+        self._keys = array("i")
         self._another = None
         self.begin()
 
@@ -38,6 +41,8 @@ class PortTable:
             if low == self.kept:
                 return
         else:
+            if self.kept == len(keys):
+                keys.append(0)
             self.kept += 1
         i = self.kept - 1
         while i > low:

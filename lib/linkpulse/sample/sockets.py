@@ -1,6 +1,7 @@
 """A bounded table of the sockets of one moment: listening ports, and a random sample of the connections.
 
-Nothing here knows a platform or a report. Everything is allocated at construction.
+Nothing here knows a platform or a report. The connections' room is allocated at construction, the ports' when they
+are first met.
 """
 
 import random
