@@ -1,6 +1,6 @@
-"""linkpulse: what a device's network looks like from the inside, as AWS IoT Device Defender reports.
+"""linkpulse reports what a device's network looks like from the inside, as AWS IoT Device Defender reports.
 
-Importing the package costs nothing: a name brings its module when it is first used.
+Importing the package costs almost nothing. A module is loaded when one of its names is first used.
 """
 
 import sys
@@ -17,7 +17,7 @@ _MODULES = {
 
 
 def forget(name):
-    """Lets go of a module's code that has done its work, where memory is short: "settings", once they are read."""
+    """Frees the memory of a module that is not needed any more, such as "settings" when they are loaded."""
     del sys.modules["linkpulse." + name]
     del globals()[name]
 

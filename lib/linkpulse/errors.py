@@ -1,4 +1,4 @@
-"""What can go wrong, by what a caller can do about it. Messages say what to do and never hold a secret."""
+"""The errors, by what a caller can do about them. Messages say what to do and never contain a secret."""
 
 
 class LinkpulseError(Exception):
@@ -6,11 +6,11 @@ class LinkpulseError(Exception):
 
 
 class SettingsError(LinkpulseError):
-    """Settings, a key or a certificate that cannot be used as they are. Mend them; trying again does not help."""
+    """Settings, a key or a certificate cannot be used. Correct them; trying again does not help."""
 
 
 class ClockError(LinkpulseError):
-    """The clock is not set, so certificates cannot be checked."""
+    """The clock is not set, so the dates of certificates cannot be checked."""
 
 
 class CollectError(LinkpulseError):
@@ -18,11 +18,11 @@ class CollectError(LinkpulseError):
 
 
 class NetworkError(LinkpulseError):
-    """No way to the broker, or it is lost: name, route, refused, reset. Try again later."""
+    """The broker cannot be reached (name, route, refused), or the connection is lost. Try again later."""
 
 
 class TLSError(LinkpulseError):
-    """The broker could not prove who it is, or TLS failed otherwise."""
+    """The broker could not prove its identity, or TLS failed for another reason."""
 
 
 class AuthError(LinkpulseError):
@@ -30,19 +30,19 @@ class AuthError(LinkpulseError):
 
 
 class TimedOut(LinkpulseError):
-    """The broker did not do in time what it had to."""
+    """The broker did not do in time what it must do."""
 
 
 class ProtocolError(LinkpulseError):
-    """The broker sent what MQTT does not allow here."""
+    """The broker sent something that MQTT does not allow here."""
 
 
 class TooLarge(LinkpulseError):
-    """A packet or a report is over its bound."""
+    """A packet or a report is too large."""
 
 
 def described(e):
-    """The kind and the text of any exception, of one whose text fails too."""
+    """The class name and the text of any exception, even if making its text fails."""
     name = type(e).__name__
     try:
         return "%s %s" % (name, e)

@@ -1,8 +1,8 @@
-"""What was meant by a misspelled name. Loaded only when one was found."""
+"""Finds the name that was meant by a misspelled one. It is loaded only if there is one."""
 
 
 def nearest(name, known):
-    """The one of `known` with the fewest changes to `name` (Levenshtein's distance), if these are few, else None."""
+    """The entry of `known` that is nearest to `name` (Levenshtein's distance), or None if none is near."""
     best = None
     fewest = min(3, len(name))
     for key in known:

@@ -1,4 +1,4 @@
-"""Settings from one flat JSON file. All mistakes are found at once, each with what to do about it."""
+"""Reads the settings from one flat JSON file. All mistakes are reported at once."""
 
 import json
 from .port import const
@@ -45,11 +45,11 @@ def _names(value, *_):
 def _size(text):
     try:
         return len(text.encode())
-    except (AttributeError, ValueError):  # no text; half of a surrogate pair
+    except (AttributeError, ValueError):  # it is not text, or has half of a surrogate pair
         return -1
 
 
-# key: default (None: must be given), what checks it, and that one's bounds
+# key: default (None means that it must be given), the function that checks it, and the bounds for that function
 KEYS = {
     "thing": (None, _text, 1, 128),
     "host": (None, _text, 1, 253),
@@ -86,7 +86,12 @@ _OFFLINE = ("host", "ca", "cert", "key")  # not needed where nothing is publishe
 
 
 class Settings:
-    """Every key of the file as an attribute; `warnings` lists what was changed to something that works."""
+    """The settings, with every key as an attribute.
+
+    `values` is a dict. `base` is the folder that paths are relative to. With `online` False, the keys for the broker
+    may be missing. `warnings` is a list of texts about values that were changed to something that works. Raises
+    SettingsError, whose message lists all mistakes.
+    """
 
     def __init__(self, values, base="", online=True):
         problems = []
@@ -122,18 +127,21 @@ class Settings:
             self.interval = MIN_INTERVAL
 
     def board(self):
-        """True when hardware is named: a network interface, a LED, a watchdog."""
+        """Whether the settings name hardware: a network interface, an LED or a watchdog."""
         return bool(self.wifi_ssid or self.watchdog or self.led != "" or self.ethernet is not False)
 
 
 def load(path, online=True):
-    """The Settings in the file at `path`; paths in it are relative to its folder. `online` False needs no broker."""
+    """The Settings in the JSON file at `path`. Paths in it are relative to its folder.
+
+    With `online` False, the keys for the broker may be missing. Raises SettingsError, whose message lists all mistakes.
+    """
     try:
         with open(path) as f:
             values = json.load(f)
     except OSError as e:
         raise SettingsError("the settings file %s cannot be read (error %s): copy it there" % (path, e.args[0]))
-    except (ValueError, TypeError, RuntimeError) as e:  # a list as a key; nesting without end
+    except (ValueError, TypeError, RuntimeError) as e:  # a list as a key, or too deep a nesting
         raise SettingsError("the settings file %s is not JSON: %s" % (path, e))
     if not isinstance(values, dict):
         raise SettingsError("the settings file %s must be one JSON map" % path)

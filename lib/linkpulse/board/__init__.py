@@ -1,11 +1,12 @@
-"""The hardware that the settings name: a network interface, a LED, a watchdog."""
+"""The hardware that the settings name: a network interface, an LED, a watchdog."""
 
 from .network import Network
 from ..errors import SettingsError
 
 
 class Board:
-    """`values` is what Agent.status() returns. Raises SettingsError for hardware that is not there."""
+    """The hardware of a board. `values` is the dict of Agent.status(). Raises SettingsError if the hardware is
+    missing."""
 
     def __init__(self, settings, values):
         self._light = self._watchdog = self._uplink = None
@@ -20,13 +21,16 @@ class Board:
             self._watchdog = _watchdog(settings.watchdog)
 
     def connect(self):
-        """Has the network up. Raises NetworkError."""
+        """Brings the network up if it is not. Raises NetworkError with the reason."""
         if self._uplink is not None:
             self._uplink.connect()
 
     def beat(self):
-        """Called by whatever makes progress or waits under a deadline, never by a timer: an agent that hangs is not
-        kept alive. Feeds the watchdog, moves the light on."""
+        """Feeds the watchdog and updates the LED.
+
+        It is called by code that makes progress or waits with a deadline, and never by a timer, so that the watchdog
+        resets an agent that hangs.
+        """
         if self._watchdog is not None:
             self._watchdog.feed()
         if self._light is not None:
@@ -40,5 +44,5 @@ def _watchdog(seconds):
         return machine.WDT(timeout=seconds * 1000)
     except (ImportError, AttributeError):
         raise SettingsError("watchdog: this platform has none for MicroPython: leave it out")
-    except (ValueError, TypeError) as e:  # over 8.388 s on an RP2040; one that takes no time on an ESP8266
+    except (ValueError, TypeError) as e:  # over 8.388 s on an RP2040; any time on an ESP8266
         raise SettingsError("watchdog: %d s are not possible here: %s" % (seconds, e))

@@ -1,19 +1,19 @@
-"""A LED that says how it goes, by the number of flashes in two seconds."""
+"""An LED that shows the agent's state by the number of flashes in two seconds."""
 
 from ..errors import SettingsError
 from ..port import const, time
 
-# Eight quarters of a second, the first in the highest bit.
+# Eight quarters of a second. The highest bit is the first.
 WELL = const(0b10000000)  # one flash: the last report was accepted
 CLOCK = const(0b10100000)  # two: the clock is not set
-REFUSED = const(0b10101000)  # three: the broker refuses, or is not who it should be, or the settings are wrong
-NETWORK = const(0b10101010)  # four, without a pause: no way to the broker yet, or no more
+REFUSED = const(0b10101000)  # three: the broker refuses, its identity is wrong, or the settings are wrong
+NETWORK = const(0b10101010)  # four, without a pause: there is no connection to the broker
 
 _REFUSING = ("AuthError", "TLSError", "SettingsError")
 
 
 def pattern(values):
-    """The pattern for what Agent.status() says."""
+    """The pattern for `values`, the dict of Agent.status()."""
     outcome = values["outcome"]
     if outcome == "accepted":
         return WELL
@@ -23,7 +23,7 @@ def pattern(values):
 
 
 class LED:
-    """`pin` is a number or a name, as machine.Pin takes it."""
+    """An LED. `pin` is a number or a name, as machine.Pin takes it. Raises SettingsError if there is no such pin."""
 
     def __init__(self, pin):
         try:
@@ -35,7 +35,7 @@ class LED:
         self._on = None
 
     def show(self, values):
-        """To be called several times a second."""
+        """Switches the LED on or off for this moment. Call it several times a second."""
         on = pattern(values) >> (7 - (time.ticks_ms() // 250 & 7)) & 1
         if on != self._on:
             self._on = on

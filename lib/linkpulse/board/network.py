@@ -1,11 +1,11 @@
-"""The way to the network: WiFi or Ethernet, brought up as the settings say, and again when it is lost."""
+"""Brings up WiFi or Ethernet as the settings say, and again when the connection is lost."""
 
 from ..errors import NetworkError, SettingsError
 from ..port import const, time
 
-_PATIENCE = const(3)  # failures in a row before the interface is started anew
+_PATIENCE = const(3)  # failures in a row before the interface is switched off and on
 _PINS = ("mdc", "mdio", "power", "reset", "ref_clk", "cs", "int")
-# network.STAT_… that are a reason, and what it is. Their numbers differ between platforms.
+# The network.STAT_… values that are a reason, with its text. Their numbers differ between platforms.
 _REASONS = (
     ("STAT_WRONG_PASSWORD", "the access point refuses: is wifi_password right?"),
     ("STAT_NO_AP_FOUND", "no access point of this name is in reach"),
@@ -13,7 +13,7 @@ _REASONS = (
 
 
 class Network:
-    """`beat()` is called at least ten times a second of waiting."""
+    """A network interface. While it waits, it calls `beat()` at least ten times a second."""
 
     def __init__(self, settings, beat):
         try:
@@ -29,7 +29,8 @@ class Network:
         self._nic = self._wifi() if self._ssid else self._ethernet(settings.ethernet)
 
     def connect(self):
-        """Has the interface up, with an address, within `timeout`. Raises NetworkError with the reason."""
+        """Brings the interface up, with an address, within the setting `timeout`. Raises NetworkError with the
+        reason."""
         nic = self._nic
         try:
             if not nic.active():
@@ -45,7 +46,7 @@ class Network:
         return self._network.WLAN(self._network.STA_IF)
 
     def _ethernet(self, options):
-        # The driver that the firmware has. Its pins are known to the board, or come with the settings.
+        # The driver that is in the firmware. The board knows its pins, or the settings give them.
         driver = getattr(self._network, "LAN", None) or getattr(self._network, "WIZNET5K", None)
         if driver is None:
             raise SettingsError("ethernet: this firmware has neither network.LAN nor network.WIZNET5K")
@@ -57,7 +58,7 @@ class Network:
 
                 value = machine.Pin(value)
             elif isinstance(value, str):
-                value = getattr(self._network, value, value)  # PHY_LAN8720 and its like
+                value = getattr(self._network, value, value)  # names such as PHY_LAN8720
             given[name] = value
         try:
             return driver(**given)
@@ -69,7 +70,7 @@ class Network:
             try:
                 self._nic.connect(self._ssid, self._password)
             except OSError:
-                # An ESP32 that is still trying by itself: from the beginning then.
+                # An ESP32 is still trying by itself. Start from the beginning.
                 self._nic.disconnect()
                 self._nic.connect(self._ssid, self._password)
 
@@ -78,7 +79,7 @@ class Network:
         while not self._nic.isconnected():
             self._beat()
             if time.ticks_diff(end, time.ticks_ms()) <= 0:
-                # Not earlier: until it is connected, an ESP32 goes on to say why the last time failed.
+                # Ask only now: until it is connected, an ESP32 still gives the reason of the last failure.
                 self._fail(self._reason() or "no address within %d s" % (self._timeout // 1000))
             time.sleep_ms(100)
 
@@ -92,11 +93,11 @@ class Network:
     def _fail(self, reason):
         self._failures += 1
         if self._failures >= _PATIENCE:
-            # A radio can hang in a state that only a new start ends.
+            # A radio can hang in a state that only switching it off ends.
             self._failures = 0
             try:
                 self._nic.active(False)
             except OSError:
-                pass  # the reason that is told is the one that came first
+                pass  # report the first reason
         name = "the WiFi network %s" % self._ssid if self._ssid else "Ethernet"
         raise NetworkError("%s is not up: %s" % (name, reason))

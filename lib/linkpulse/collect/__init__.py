@@ -1,13 +1,13 @@
-"""Collectors: one module a platform, the same two methods (docs/porting.md)."""
+"""The collectors. Each of them knows one platform, and all have the same two methods (docs/porting.md)."""
 
 import sys
 
 
 def choose(settings):
-    """The collector of this platform.
+    """The collector for this platform.
 
-    lwIP's own tables where lwipstat is built in, on Linux the kernel's, else what passes through this program's
-    sockets, with the radio's counters where it has such.
+    It reads lwIP's own tables if the firmware has lwipstat, and the kernel's tables on Linux. On other platforms it
+    counts what passes through this program's sockets, and reads the radio's counters if it has any.
     """
     try:
         from .lwip import Collector
@@ -17,7 +17,7 @@ def choose(settings):
         pass
     if sys.platform != "linux":
         return _counting(settings)
-    # Also where `proc` cannot be read: other sockets than those asked for would be a lie.
+    # Even if `proc` cannot be read: other sockets than those that were asked for would be wrong.
     from .linux import Collector
 
     return Collector(settings.proc, settings.loopback, settings.include, settings.exclude)
@@ -30,7 +30,7 @@ def _counting(settings):
     try:
         from ..port import network
 
-        network.WLAN.ioctl  # asked of the class: on an ESP32 an instance would start the radio
+        network.WLAN.ioctl  # check the class, because on an ESP32 an instance would start the radio
         wlan = network.WLAN(network.STA_IF)
     except (ImportError, AttributeError):
         return collector

@@ -1,7 +1,8 @@
-"""Interface counters of Pico W class boards, from the CYW43 radio itself.
+"""Interface counters of boards like the Pico W, from the CYW43 radio itself.
 
-`WLAN.ioctl(0x20c, buf)` asks the radio's variable "counters". It is not documented; the layouts are those of Broadcom's
-wl_cnt_ver_10_t and of its versions 30 and up, a list of type, length, value. Not yet seen on hardware.
+`WLAN.ioctl(0x20c, buf)` reads the radio's variable "counters", which is not documented. The layouts are those of
+Broadcom's wl_cnt_ver_10_t, and of its versions 30 and up, which are a list of type, length and value. Not yet seen on
+hardware.
 """
 
 from array import array
@@ -12,16 +13,17 @@ _SIZE = const(900)
 _VERSION_10 = const(10)
 _VERSION_TLV = const(30)
 _TLV = const(0x100)
-# txframe, txbyte, rxframe, rxbyte, from the start of the values.
+# The offsets of txframe, txbyte, rxframe and rxbyte from the start of the values.
 _TX_FRAMES, _TX_BYTES, _RX_FRAMES, _RX_BYTES = 0, 4, 60, 64
 _QUESTION = b"counters\0"
 _NAME = b"wlan"
 
 
 class Radio:
-    """`read(values)` fills bytes and packets in and out, as sample.Counters.put wants them; False with a `reason`.
+    """The radio's counters. They have 32 bits, and start again at zero when the radio is reloaded.
 
-    The radio's counters have 32 bits and begin again when it is reloaded.
+    `read(values)` fills in bytes and packets, in the form of sample.Counters.put. If the radio does not answer, it
+    returns False, and `reason` says why.
     """
 
     width = 32
@@ -53,7 +55,8 @@ class Radio:
         return True
 
     def _values(self):
-        # Where they begin, or -1. The driver ignores errors: what it did not change is no answer.
+        # The offset of the values, or -1. The driver ignores errors, so an unchanged buffer means that there was no
+        # answer.
         buf = self._buf
         version = buf[0] | buf[1] << 8
         length = buf[2] | buf[3] << 8
@@ -85,7 +88,10 @@ def _put(values, k, buf, at):
 
 
 class Collector:
-    """The sockets of another collector, with the radio's counters where it answers; else with the other's, and why."""
+    """Takes the sockets from another collector, and the counters from the radio.
+
+    If the radio does not answer, the counters come from the other collector too, and `source` says why.
+    """
 
     counts_from_start = False
 
@@ -110,7 +116,7 @@ class Collector:
         return self._sockets.skipped
 
     def counters(self, into):
-        # Which of the two is decided once: a difference between two kinds of counter would mean nothing.
+        # This is decided once, because a difference between two kinds of counters would mean nothing.
         if not self._answers:
             self._sockets.counters(into)
         elif self._radio.read(self._values):

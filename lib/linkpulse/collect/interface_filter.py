@@ -1,8 +1,12 @@
-"""Which interfaces the owner wants reported, and what loopback is."""
+"""Decides which interfaces are reported, and what loopback is."""
 
 
 class InterfaceFilter:
-    """`include` or `exclude` choose by name, a `*` at the end stands for any rest; loopback only if `loopback`."""
+    """Chooses interfaces by name.
+
+    `include` and `exclude` are sequences of names; a `*` at the end of a name matches any rest. Loopback is chosen only
+    if `loopback` is true.
+    """
 
     def __init__(self, loopback=False, include=(), exclude=()):
         self._include = [name.encode() for name in include]
@@ -10,7 +14,7 @@ class InterfaceFilter:
         self.loopback = loopback or "lo" in include or "lo0" in include
 
     def name(self, buf, start, end):
-        """Whether the interface buf[start:end] is to be reported. Loopback is `lo`, in lwIP `lo0`."""
+        """Whether to report the interface with the name buf[start:end]. Loopback is `lo`, and `lo0` in lwIP."""
         n = end - start
         if 2 <= n <= 3 and buf[start] == 108 and buf[start + 1] == 111 and (n == 2 or buf[start + 2] == 48):
             return self.loopback and not _listed(self._exclude, buf, start, end)
@@ -37,7 +41,7 @@ def _listed(names, buf, start, end):
 
 
 def is_loopback(buf, at, family):
-    """Whether the address buf[at:] is in 127.0.0.0/8 or is ::1."""
+    """Whether the address at buf[at:] is in 127.0.0.0/8 or is ::1."""
     if family == 4:
         return buf[at] == 127
     for i in range(15):

@@ -1,13 +1,14 @@
-"""lwIP's own tables and interface counters, through the C module lwipstat (firmware/lwipstat/README.md).
+"""Reads lwIP's own tables and counters with the C module lwipstat (firmware/lwipstat/README.md).
 
-Complete: whatever opened a socket, and DHCP's UDP port 68. Counters began with this boot, so the first report has them.
+It sees all sockets, whatever opened them, and also DHCP's UDP port 68. The counters started at zero with this boot, so
+the first report contains them.
 """
 
 from array import array
 from .interface_filter import InterfaceFilter, is_loopback
 from ..port import const
 from ..sample.names import NO_INTERFACE
-from lwipstat import interfaces, tcp, udp  # by name: a folder of that name is no such module
+from lwipstat import interfaces, tcp, udp  # by name, because a folder lwipstat could also be imported
 
 _SOCKET = const(40)
 _INTERFACE = const(48)
@@ -18,7 +19,7 @@ _MOST = const(256)
 
 
 class Collector:
-    """Loopback is left out unless `loopback`; `include` or `exclude` choose interfaces (collect/wanted.py)."""
+    """The collector for lwIP. `loopback`, `include` and `exclude` choose interfaces (InterfaceFilter)."""
 
     width = 64
     counts_from_start = True
@@ -29,7 +30,7 @@ class Collector:
         self._rows = bytearray(_SOCKET * rows)
         self._interfaces = bytearray(_INTERFACE * 4)
         self._count = 0
-        self.skipped = 0  # records there was no room for
+        self.skipped = 0  # the number of records that did not fit
         self._values = array("i", (0,) * 8)
 
     def counters(self, into):
@@ -53,7 +54,7 @@ class Collector:
                     self._values[2 * k + 1] = high | (buf[field + 6] & 63) << 24
                 into.put(buf, at, end, self._values)
         if uncounted and not counted:
-            into.missing()  # such as PPP, whose bytes nobody counts: zero would be a lie
+            into.missing()  # such as PPP, whose bytes nobody counts: zero would be wrong
 
     def sockets(self, into):
         self._read_interfaces()
@@ -69,7 +70,7 @@ class Collector:
         into.udp_read = True
 
     def _listening(self, into, n, state, ports):
-        # Their true number: more than the table keeps are counted in further passes, a table's worth each.
+        # For the true number, count the ports that do not fit the table in further passes, one table for each pass.
         total = 0
         table = ports
         while table is not None:
@@ -108,7 +109,7 @@ class Collector:
         self._count = min(n, len(self._interfaces) // _INTERFACE)
 
     def _fill(self, read):
-        # lwIP has few sockets by its configuration. Should there be more than rows, they get room once.
+        # lwIP's configuration allows few sockets. If there are more than rows, make room for them once.
         n = read(self._rows)
         if n * _SOCKET > len(self._rows) and len(self._rows) < _MOST * _SOCKET:
             self._rows = bytearray(_SOCKET * min(n + 4, _MOST))

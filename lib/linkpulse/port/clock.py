@@ -1,4 +1,4 @@
-"""The wall clock, whether it can be believed, and how to set it."""
+"""Reads the wall clock, checks whether it can be right, and sets it."""
 
 import os
 import struct
@@ -7,22 +7,23 @@ from . import set_wall_clock, wall_clock
 
 # Boards start at 2000, 2015 or 2021. Before this day no build of this package existed.
 BUILD = 1767225600  # 2026-01-01
-_LATEST = BUILD + 20 * 31557600  # a clock beyond it is as wrong as one before it
+_LATEST = BUILD + 20 * 31557600  # a clock after this is as wrong as one before BUILD
 _NTP_TO_1970 = 2208988800
 _NTP_ERA = 0x100000000  # NTP's seconds start again in 2036
 
 
 def epoch():
-    """Seconds since 1970, or None where the clock cannot be right: nobody set it, or it was set wrong."""
+    """Seconds since 1970, or None if the clock cannot be right because it was not set, or was set wrong."""
     now = wall_clock()
     return now if BUILD <= now < _LATEST else None
 
 
 def synchronize(server, timeout=5, setter=None):
-    """Asks an NTP server (RFC 5905, a client's way of it: one packet) and sets the clock. Raises ClockError.
+    """Asks an NTP server for the time and sets the clock. Raises ClockError.
 
-    The answer must be to this very question and between the build date and 20 years later. `server` is a name, or
-    name:port. `setter(seconds since 1970)` sets the clock, by default the board's real-time clock.
+    It sends one packet, as a client does (RFC 5905). The answer must belong to this question, and its time must be
+    between the build date and 20 years later. `server` is a name, or name:port. `setter(seconds since 1970)` sets the
+    clock; by default it sets the board's real-time clock.
     """
     from . import socket
 
@@ -48,8 +49,8 @@ def synchronize(server, timeout=5, setter=None):
 
 
 def _checked(answer, nonce, server):
-    # Mode 4 (server), stratum 1 to 15 (0 is a refusal), our own question's timestamp, and a time at all: zero says
-    # that there is none (RFC 5905, 6), and would be taken for a moment of 2036.
+    # It must have mode 4 (server), stratum 1 to 15 (0 is a refusal), our own question's timestamp, and a time. Zero
+    # means that there is none (RFC 5905, 6), and would be read as a time in 2036.
     timeless = len(answer) < 48 or answer[40:48] == bytes(8)
     if timeless or answer[0] & 7 != 4 or not 1 <= answer[1] <= 15 or bytes(answer[24:32]) != nonce:
         raise ClockError("the time server %s answers something else than the time" % server)

@@ -1,4 +1,4 @@
-"""CPython, as far as the modules without I/O need it: they are tested there too. See port/micropython.py."""
+"""CPython, as far as the modules without I/O need it, because they are tested there too. See port/micropython.py."""
 
 import sys
 import time as _time

@@ -1,4 +1,4 @@
-"""MicroPython: what it has is what the other runtimes imitate.
+"""MicroPython. The modules for other runtimes imitate it.
 
 const(value); mem_alloc() and mem_free() in bytes; print_exception(e, file); the wall clock.
 """
@@ -9,7 +9,7 @@ from sys import print_exception  # noqa: F401
 
 
 def wall_clock():
-    """The clock's seconds since 1970, whether it is right or not."""
+    """The clock's time in seconds since 1970, whether it is right or not."""
     import time
 
     return int(time.time()) + _to_1970(time)

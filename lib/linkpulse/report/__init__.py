@@ -1,7 +1,7 @@
-"""One thing's reports, without I/O: what to publish, and what the answers to it mean.
+"""Makes the reports of one thing and reads the answers to them. It does no network I/O.
 
-For an application that has an MQTT connection already: publish what `report()` returns to `topic`, subscribe to
-`accepted` and `rejected`, and hand `receive()` what arrives.
+An application with its own MQTT connection publishes what `report()` returns to `topic`, subscribes to `accepted` and
+`rejected`, and passes every message to `receive()`.
 """
 
 from ..errors import CollectError, ProtocolError, described
@@ -12,18 +12,18 @@ from ..sample.sockets import SocketTable
 
 
 class Reporter:
-    """Reports of `collector`'s platform in the name of `thing`.
+    """Reports what `collector` reads, in the name of `thing`.
 
-    `next_id` is called for each report and returns its id, an integer above all before (state.Ids().next).
-    `topic` is where reports go, None for the reserved topic of AWS IoT. `format`, `tags`, `connections` and `size` are
-    those of report.Report.
+    `next_id()` returns the id of a new report, an integer that is higher than all before (report_ids.Ids().next).
+    `topic` is the topic for reports; None means the reserved topic of AWS IoT. `format`, `tags`, `connections` and
+    `size` are explained at ReportWriter.
     """
 
     def __init__(self, collector, thing, next_id, format="cbor", tags="short", topic=None, connections=50, size=0):
         self.topic = topic or "$aws/things/%s/defender/metrics/%s" % (thing, format)
         self.accepted = self.topic + "/accepted"
         self.rejected = self.topic + "/rejected"
-        self.report_id = None  # of the report that waits for its answer
+        self.report_id = None  # the id of the report that waits for an answer
         self.problem = None  # why a block is missing from the last report
         self._collector = collector
         self._told = getattr(collector, "accepted", None)
@@ -32,26 +32,26 @@ class Reporter:
         self.counters = Counters(collector.width, collector.counts_from_start)
         self._sockets = SocketTable(connections)
         self._report = ReportWriter(format, tags, connections, size)
-        self._empty = True  # whether blocks without entries are sent
+        self._empty = True  # whether to send blocks without entries
         self._sent_empty = False
 
     @property
     def skipped(self):
-        """Rows of the platform's tables that could not be read, since the start."""
+        """The number of rows of the platform's tables that could not be read since the start."""
         return self._collector.skipped
 
     @property
     def source(self):
-        """What the platform can see, in words, where its collector says it."""
+        """A text that says what the platform can see, or None if the collector does not say it."""
         return getattr(self._collector, "source", None)
 
     def _sample(self):
-        """Reads the platform's counters and sockets. Raises CollectError where it gives nothing at all."""
+        """Reads the platform's counters and sockets. Raises CollectError if it gives neither."""
         self.problem = None
         try:
             self._collector.counters(self.counters)
             self.counters.end()
-        except Exception as e:  # a collector may be anybody's: its failure costs its block, not the report
+        except Exception as e:  # a collector may be anybody's: if it fails, only its block is missing
             self.counters.missing()
             self._failed(e)
         try:
@@ -68,7 +68,11 @@ class Reporter:
         self.problem = "the collector failed: " + described(e)
 
     def report(self):
-        """A new report, as a memoryview valid until the next one. The one before counts as unanswered."""
+        """Makes a new report. Returns a memoryview of bytes, valid until the next report.
+
+        An earlier report that has no answer yet counts as unanswered. Raises CollectError if there is nothing to
+        report, and TooLarge if the report does not fit its buffer.
+        """
         self.report_id = None
         self._sample()
         s = self._sockets
@@ -81,10 +85,11 @@ class Reporter:
         return payload
 
     def receive(self, topic, payload):
-        """What a message means: a Response, or None for one that is not an answer to this thing's reports.
+        """Reads a message. Returns a Response, or None if it is not an answer to this thing's reports.
 
-        An acceptance of the report that waits moves the counters' baseline; nothing else does. Never raises for
-        what a broker sent: what cannot be read is a Response with the status "malformed".
+        `topic` and `payload` are bytes or text. Only the acceptance of the report that waits moves the counters'
+        baseline. Nothing that a broker sends raises an error: an unreadable answer is a Response with the status
+        "malformed".
         """
         name = topic if isinstance(topic, str) else _decoded(topic)
         if name == self.accepted:
@@ -106,7 +111,7 @@ class Reporter:
                 if self._told is not None:
                     self._told()
             elif response.code == "InvalidPayload" and self._sent_empty:
-                # Some services are said to refuse empty lists: from now on such blocks are left out.
+                # Some services refuse empty lists, so leave such blocks out from now on.
                 self._empty = False
         return response
 
@@ -114,5 +119,5 @@ class Reporter:
 def _decoded(topic):
     try:
         return str(topic, "utf-8")
-    except (ValueError, TypeError):  # UnicodeError is a ValueError
+    except (ValueError, TypeError):  # UnicodeError is a ValueError, too
         return None

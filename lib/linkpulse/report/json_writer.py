@@ -1,12 +1,12 @@
 """JSON (RFC 8259) with the methods of microcbor.Writer, into one buffer, without allocating.
 
-Maps and arrays announce their number of items, as in CBOR; commas, colons and closing brackets follow from it.
+The head of a map or array gives its number of items, as in CBOR. Commas, colons and closing brackets follow from it.
 """
 
 import struct
 from ..errors import TooLarge
 
-# For struct to copy with: see microcbor.
+# struct copies bytes in C, as in microcbor.
 _FORMATS = (
     "0s", "1s", "2s", "3s", "4s", "5s", "6s", "7s", "8s", "9s", "10s", "11s", "12s", "13s", "14s", "15s", "16s",
     "17s", "18s", "19s", "20s", "21s", "22s", "23s", "24s",
@@ -15,13 +15,13 @@ _HEX = b"0123456789abcdef"
 
 
 class Writer:
-    """Appends items to `buf`, a bytearray. Without a buffer, or past its end, it only counts (`size`)."""
+    """Appends items to `buf`, a bytearray. Without a buffer, or past its end, it only counts the bytes (`size`)."""
 
     def __init__(self, buf=None, depth=8):
         self._buf = buf
         self._view = None if buf is None else memoryview(buf)
         self._room = 0 if buf is None else len(buf)
-        # A level that is open: items still to come, and 2 for a map's key next, 1 for its value, 0 in an array.
+        # An open level: the items still to come, and what comes next: 2 a map's key, 1 its value, 0 an array's item.
         self._left = [0] * depth
         self._kind = bytearray(depth)
         self._first = True
@@ -46,7 +46,7 @@ class Writer:
         self._open(0x5B, n, 0)
 
     def text(self, b):
-        """A string from UTF-8 bytes (not checked)."""
+        """A string. `b` is its UTF-8 as bytes, which is not checked."""
         self._before()
         self._byte(0x22)
         plain = True
@@ -75,7 +75,7 @@ class Writer:
         self._after()
 
     def float(self, x):
-        """A number; JSON has no infinities and no NaN: ValueError."""
+        """A number. Raises ValueError for infinities and NaN, which JSON does not have."""
         if x - x != 0:
             raise ValueError("JSON has no number for %s: leave the metric out" % x)
         self._before()
@@ -83,7 +83,7 @@ class Writer:
         self._after()
 
     def raw(self, b):
-        """Bytes that are part of the JSON already."""
+        """Bytes that already are JSON."""
         n = len(b)
         at = self._take(n)
         if at < 0:
@@ -95,12 +95,14 @@ class Writer:
             self._buf[at + i] = b[i]
 
     def open_items(self):
-        """Where the caller may write items of an array, and the commas between them, by itself; then `close_items`."""
+        """The offset at which the caller may write items of an array itself, with commas. It then calls
+        `close_items`."""
         self._before()
         return self.size
 
     def close_items(self, end, n):
-        """The caller's n items (one or more) end there, or would end there where they did not fit."""
+        """Continues at offset `end`, where the caller's `n` items (one or more) end, or would end if they did not
+        fit."""
         self.size = end
         self._left[self._depth - 1] -= n - 1
         self._after()
@@ -157,7 +159,7 @@ class Writer:
                 self._byte(0x2C)
 
     def _after(self):
-        # A level that has all its items ends here, and is itself an item of the level around it.
+        # A level with all its items ends here. It is itself an item of the level around it.
         while self._depth:
             self._first = False
             d = self._depth - 1

@@ -1,4 +1,4 @@
-"""Report ids that strictly increase across restarts and power cuts, with a write to flash once in 256 reports."""
+"""Report ids that always increase, also across restarts and power cuts. Flash is written once in 256 reports."""
 
 import binascii
 import os
@@ -9,14 +9,15 @@ _RESERVE = const(256)
 
 
 class Ids:
-    """Report ids, from a reserve that is written down before it is used.
+    """Report ids. `next()` returns one.
 
-    A reserve starts at the epoch second, or above the last one where the clock is behind or not set. Of the 256 ids in
-    it one is used a report, so at 300 s a report it is written about every 21 hours, and falls behind the epoch: after
-    a restart the epoch is above it, unless the clock lies, and then the file is.
+    The ids come from a reserve of 256, whose end is written to the file at `path` before the first id is used. A
+    reserve starts at the time in seconds since 1970, or above the last reserve if the clock is behind or not set. With
+    a report every 300 s, the file is written about every 21 hours. After a restart, the time is usually above the old
+    reserve; if the clock is wrong, the file makes sure that ids increase.
 
-    `path` may be None or "": then ids increase from the epoch, and across restarts only as far as the clock is right.
-    `problem` says why the file could not be used.
+    `path` may be None or "". Ids then start at the time, so they increase across restarts only if the clock is right.
+    `problem` says why the file could not be used, or is None.
     """
 
     def __init__(self, path=None):
@@ -46,7 +47,7 @@ class Ids:
                 raise ValueError("it is not whole")
             self._reserved = self._last = int(number)
         except OSError:
-            pass  # the first start, or a file system that is gone: _store says so
+            pass  # the first start. If the file system is gone, _store says so
         except ValueError as e:
             self.problem = "the state file %s is ignored: %s" % (self._path, e)
 
@@ -58,7 +59,7 @@ class Ids:
         try:
             with open(temporary, "wb") as f:
                 f.write(number + b" " + _check(number) + b"\n")
-                f.flush()  # fsync(2) on the unix port: the rename must not come before the bytes
+                f.flush()  # fsync(2) on the unix port: the bytes must be on the disk before the rename
             os.rename(temporary, self._path)
             self.problem = None
         except OSError as e:

@@ -1,15 +1,19 @@
-"""What a broker answers to a report, read within bounds (docs/report.md, "Responses")."""
+"""Reads a broker's answer to a report, within bounds (docs/report.md, "Responses")."""
 
 from ..errors import ProtocolError
 from ..port import const
 
-MAX_SIZE = const(1024)  # the service's answers have under 300 bytes
-MAX_TEXT = const(200)  # of what a rejection says
+MAX_SIZE = const(1024)  # the service's answers have less than 300 bytes
+MAX_TEXT = const(200)  # the most characters of a rejection's message that are kept
 
 
 class Response:
-    """`status` "accepted" or "rejected", `report_id` (None where the broker left it out), for a rejection `code` and
-    `message`, and `matches`: whether it answers the report that is waiting (set by Reporter.receive)."""
+    """An answer to a report.
+
+    `status` is "accepted", "rejected" or "malformed". `report_id` is an integer, or None if the broker left it out.
+    `code` and `message` are texts that explain a rejection, or None. `matches` says whether it answers the report that
+    is waiting; Reporter.receive sets it.
+    """
 
     def __init__(self, status, report_id, code=None, message=None):
         self.status = status
@@ -24,19 +28,22 @@ class Response:
 
 
 def parse(status, payload, cbor, expected):
-    """The Response in `payload`. `status` is the topic's last word. One published form of an acceptance carries the
-    report id as a key: `expected` is the id to look for there. Raises ProtocolError for all that is not a response."""
+    """The Response in `payload`. `status` is the last part of the topic.
+
+    In one documented form of an acceptance, the report id is a key; `expected` is the id to look for there. Raises
+    ProtocolError if it is not a response.
+    """
     if len(payload) > MAX_SIZE:
         raise ProtocolError("a response of %d bytes: over %d" % (len(payload), MAX_SIZE))
     try:
-        # A device reads one of the two formats.
+        # A device reads only one of the two formats.
         if cbor:
             from .response_cbor import fields
         else:
             from .response_json import fields
         report_id, code, message = fields(payload, expected)
     except (ValueError, TypeError, RuntimeError) as e:
-        # UnicodeError and microcbor.Malformed are ValueErrors. RuntimeError: the interpreter's own bound on nesting.
+        # UnicodeError and microcbor.Malformed are ValueErrors. RuntimeError comes from too deep a nesting.
         raise ProtocolError("a response that cannot be read: %s" % e)
     if status == "accepted":
         code = message = None

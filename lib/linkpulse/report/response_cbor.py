@@ -1,11 +1,11 @@
-"""A response in CBOR, read within bounds."""
+"""Reads a response in CBOR, within bounds."""
 
 from .response import MAX_TEXT
 from microcbor import INDEFINITE, MAP, TEXT, Reader
 
 
 def fields(payload, expected):
-    """[report id, error code, message], None where one is missing. Malformed or ValueError for no response."""
+    """[report id, error code, message], each None if it is missing. Malformed or ValueError if it is not a response."""
     r = Reader(payload)
     found = [None, None, None]
     _map(r, found, expected, True)

@@ -1,4 +1,4 @@
-"""A response in JSON, read within bounds."""
+"""Reads a response in JSON, within bounds."""
 
 import json
 from ..port import const
@@ -8,7 +8,7 @@ _MAX_BRACKETS = const(16)
 
 
 def fields(payload, expected):
-    """(report id, error code, message), None where one is missing. ValueError and the like for no response."""
+    """(report id, error code, message), each None if it is missing. ValueError and the like if it is not a response."""
     brackets = 0
     for c in payload:
         brackets += c == 0x7B or c == 0x5B

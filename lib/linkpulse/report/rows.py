@@ -1,6 +1,5 @@
 # mpy-cross: -X emit=viper
-"""A connection's record as text, and connections as rows of a report. One source for two compilers, see
-collect/linux/proc_scan.py."""
+"""Writes connections as rows of a report. One source serves two compilers: see collect/linux/proc_scan.py."""
 
 from ..port import const
 
@@ -25,9 +24,9 @@ def ptr32(buf):
 
 
 def remote(out, records, at: int) -> int:
-    """Writes the remote end of the record at records[at:] as "ip:port" or "[ip]:port"; its length, 47 at the most.
+    """Writes the remote end of the record at records[at:] as "ip:port" or "[ip]:port". Returns its length, at most 47.
 
-    IPv6 as RFC 5952 wants it: lower case, no leading zeros, the first longest run of zero groups as "::".
+    IPv6 is written as in RFC 5952: lower case, no leading zeros, and "::" for the first longest run of zero groups.
     """
     o = ptr8(out)
     r = ptr8(records)
@@ -102,12 +101,13 @@ def remote(out, records, at: int) -> int:
 
 
 def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records, state) -> int:
-    """Writes connections as rows into out[at:room], as long as they are of one kind; where the last one ends.
+    """Writes connections as rows into out[at:room], as long as they are of one kind. Returns where the last one ends.
 
-    One kind is: of one interface, and with a local port or without one (0, where the platform does not know it).
+    Connections are of one kind if they have the same interface, and if all have a local port or none has one (0 means
+    that the platform does not know it).
 
-    A row is first, remote address, middle, local port, last: the three pieces are what is the same in all rows of a
-    kind (see report.py). A row that does not fit is counted, not written. `state` is as
+    A row consists of first, remote address, middle, local port and last. The three pieces are the same in all rows of a
+    kind (see writer.py). A row that does not fit is counted, but not written. `state` is as
     collect/layout.py says, `text` a scratch buffer of 48 bytes.
     """
     o = ptr8(out)

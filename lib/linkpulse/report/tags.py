@@ -1,4 +1,4 @@
-"""The report's keys, long and short (report format: docs/report.md), in one order."""
+"""The long and short keys of a report, in the same order (docs/report.md)."""
 
 LONG = (
     b"header report_id version metrics tcp_connections established_connections connections remote_addr local_port "
@@ -9,5 +9,5 @@ SHORT = b"hed rid v met tc ec cs rad lp li tp up pts pt if t ns bi pi bo po"
 
 
 def keys(tag_set):
-    """The keys of "long" or "short" tags: made when they are wanted, since a device uses one of the two."""
+    """The keys for "long" or "short" tags. They are made when needed, because a device uses only one of the two."""
     return (LONG if tag_set == "long" else SHORT).split(b" ")

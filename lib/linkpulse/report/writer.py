@@ -1,4 +1,4 @@
-"""A sample written as one Device Defender report (docs/report.md), into one buffer, without allocating."""
+"""Writes a sample as one Device Defender report (docs/report.md) into one buffer, without allocating."""
 
 import random
 from array import array
@@ -29,7 +29,7 @@ _TOTAL = const(15)
 _STATS = const(16)
 _BYTES_IN = const(17)
 
-# An IPv4 row at its longest, with an interface of four letters.
+# The longest IPv4 row, with an interface of four letters.
 _ROW = const(44)
 _ROW_LONG_TAGS = const(27)
 _ROW_JSON = const(16)
@@ -38,8 +38,8 @@ _ROW_JSON = const(16)
 class ReportWriter:
     """Writes reports with one format ("cbor" or "json") and one set of tags ("short" or "long").
 
-    `size` is the buffer's, 0 for one that holds `connections` IPv4 rows. What does not fit is written with fewer rows
-    and its true totals; only when even that does not fit is it TooLarge.
+    `size` is the size of the buffer in bytes; 0 makes room for `connections` IPv4 rows. A report that does not fit is
+    written with fewer rows, but with the true totals. If even that does not fit, `write` raises TooLarge.
     """
 
     def __init__(self, format="cbor", tag_set="short", connections=50, size=0):
@@ -60,7 +60,7 @@ class ReportWriter:
         self._pieces = {}
 
     def write(self, report_id, counters, sockets, empty=True):
-        """A memoryview of the report, valid until the next. Blocks without entries are left out unless `empty`."""
+        """The report as a memoryview, valid until the next. Blocks without entries are left out unless `empty`."""
         connections = sockets.kept
         ports = sockets.tcp_ports.kept + sockets.udp_ports.kept
         while True:
@@ -69,7 +69,7 @@ class ReportWriter:
             if needed <= len(self._buf):
                 return self._writer.result()
             if connections:
-                # Rows are of about one size: take off what is too much and one more.
+                # Rows have about the same size: leave out those that are too many, and one more.
                 over = (needed - len(self._buf)) * (connections + 1) // needed + 1
                 connections = max(0, connections - over)
             elif ports:
@@ -145,7 +145,7 @@ class ReportWriter:
         records = sockets.records
         state = self._state
         state[1] = sockets.kept
-        # Where only some go in, a run that starts anywhere: each has the same chance.
+        # If only some fit, take a run that starts at a random row, so that each has the same chance.
         state[0] = random.getrandbits(16) % state[1] if n < state[1] else 0
         state[2] = n
         end = w.open_items()
@@ -163,14 +163,14 @@ class ReportWriter:
         w.close_items(end, n)
 
     def _pieces_for(self, name, port):
-        # What is the same in all rows of a kind, cut out of a row that the writer itself wrote.
+        # The pieces that are the same in all rows of a kind are cut out of a row that the writer wrote.
         w = self._template
         tag = self._tags
         w.reset()
         w.map(1 + (port > 0) + (name is not None))
         w.text(tag[_REMOTE])
         w.text(b"")
-        # In JSON the empty text is two quotes, one on either side; and the last value closes the row at once.
+        # In JSON the empty text is two quotes, one on either side. The last value closes the row at once.
         json = not self._cbor
         address = middle = w.size - (json and not port and name is None)
         if port:

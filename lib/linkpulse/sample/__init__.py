@@ -1,1 +1,1 @@
-"""What a collector fills, all of it allocated at construction: interface counters, and tables of sockets."""
+"""What a collector fills: interface counters and tables of sockets. Everything is allocated at construction."""

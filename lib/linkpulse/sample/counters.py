@@ -1,14 +1,15 @@
 """Bytes and packets of each interface, and their differences since the last report that was accepted.
 
-Nothing here knows a platform or a report. Only an interface that is seen for the first time allocates, once.
+Nothing here knows a platform or a report. It allocates only when an interface is seen for the first time.
 """
 
 from array import array
 from ..port import const
 from .names import NAMES, NO_INTERFACE, Names
 
-# A counter is kept modulo 2**54 in two small ints, 24 + 30 bits, so that a 64-bit counter costs no heap where ints
-# have 31 bits. Differences are exact all the same; a total is never reported.
+# A counter is kept modulo 2**54 in two small ints of 24 and 30 bits, so that a 64-bit counter needs no heap even if
+# small
+# ints have 31 bits. Differences are still exact, and totals are never reported.
 LOW_BITS = const(24)
 LOW_MASK = const(0xFFFFFF)
 HIGH_MASK = const(0x3FFFFFFF)
@@ -21,18 +22,18 @@ _ZEROS = array("i", (0,) * 8)
 class Counters:
     """Bytes and packets of each interface, and their differences since the last report that was accepted.
 
-    `width` is the counters' size in bits where the platform lets them wrap (32 or 64). `from_start` says that they
-    began at zero with this process, so that the first difference is a true one.
+    `width` is the number of bits after which the platform's counters wrap (32 or 64). `from_start` says that they began
+    at zero with this process, so that the first difference is a true one.
 
-    A collector calls `begin()`, then `put()` once an interface; or `missing()` when it could not, or not to the end.
-    Its caller calls `end()` when it is done.
+    A collector calls `begin()`, and then `put()` once for each interface. If it cannot read them all, it calls
+    `missing()`. Its caller calls `end()` when the collector is done.
     """
 
     def __init__(self, width=64, from_start=False):
         self.width = width
         self.from_start = from_start
         self.names = Names()
-        self.resets = 0  # interfaces whose difference was left out because a counter went backwards
+        self.resets = 0  # how many interfaces were left out because a counter went backwards
         self._now = array("i")
         self._base = array("i")
         self._samples = 0
@@ -52,13 +53,14 @@ class Counters:
         self._collected = self._open = False
 
     def available(self):
-        """True when there is a difference to report."""
+        """Whether there is a difference to report."""
         return self._collected and (self._samples > 1 or self.from_start)
 
     def put(self, buf, start, end, values):
-        """Interface buf[start:end] stands at `values`: low and high part of each counter, BYTES_IN to PACKETS_OUT.
+        """Takes the counters of the interface with the name buf[start:end].
 
-        False when there is no room for another interface.
+        `values` has eight ints: the low and high part of each counter, from BYTES_IN to PACKETS_OUT. False if there is
+        no room for another interface.
         """
         known = self._grow()
         slot = self.names.find(buf, start, end)
@@ -68,20 +70,20 @@ class Counters:
         for i in range(8):
             self._now[at + i] = values[i]
         if self.names.fresh:
-            # It may bring totals from before it was ours to watch, unless all counting began with this process.
+            # Its totals may be older than this process, unless all counting began with it.
             if not (slot == known and self.from_start):
                 self._rebase(at)
             return True
         for which in range(4):
             if self._difference(at + 2 * which) < 0:
-                # A reset: what came before it cannot be known, so this interface starts again from here.
+                # The counter was reset. What came before is unknown, so this interface starts again from here.
                 self.resets += 1
                 self._rebase(at)
                 break
         return True
 
     def difference(self, which):
-        """The sum over all interfaces of the last sample, since the last `commit()`."""
+        """The sum over all interfaces in the last sample, since the last `commit()`."""
         total = 0
         for slot in range(self.names.known()):
             if self.names.seen(slot):
@@ -89,20 +91,20 @@ class Counters:
         return total
 
     def commit(self):
-        """The report of the last sample was accepted: the next differences count from it."""
+        """Called when the report of the last sample was accepted. The next differences count from it."""
         if self._collected:
             for slot in range(self.names.known()):
                 if self.names.seen(slot):
                     self._rebase(slot << 3)
 
     def baseline(self):
-        """(name, eight values) of each interface of the last sample: what `restore` takes after a restart."""
+        """(name, eight values) for each interface of the last sample. `restore` takes them after a restart."""
         for slot in range(self.names.known()):
             if self.names.seen(slot):
                 yield self.names.name(slot), self._base[slot << 3 : (slot << 3) + 8]
 
     def restore(self, name, values):
-        """Before the first sample: the interface stood at `values` when the last report was accepted."""
+        """Before the first sample, sets the counters that the interface had when the last report was accepted."""
         self._grow()
         slot = self.names.find(name, 0, len(name))
         if slot != NO_INTERFACE:
@@ -111,8 +113,8 @@ class Counters:
             self._samples = 1
 
     def _grow(self):
-        # Room for one more interface before it gets a name: were it named and memory ran out then, the next sample
-        # would take its whole total for a difference. Returns the number of names.
+        # Makes room for one more interface before it gets a name. If it had a name and memory ran out then, the next
+        # sample would take its whole total for a difference. Returns the number of names.
         known = self.names.known()
         if known < NAMES:
             if len(self._now) >> 3 == known:

@@ -1,48 +1,51 @@
-"""Interface names by small number."""
+"""Numbers the names of interfaces."""
 
 from ..port import const
 
-NO_INTERFACE = const(255)  # a slot: the interface is not known, or the address is a wildcard
+NO_INTERFACE = const(255)  # a slot that means: the interface is not known, or the address is a wildcard
 
-NAMES = const(250)  # at the most, so that a slot fits a byte
+NAMES = const(250)  # the most names, so that a slot fits a byte
 _SIZE = const(16)  # IFNAMSIZ of linux/if.h, with the zero at the end
 _SEEN = const(1)
 _SEEN_BEFORE = const(2)
 
 
 class Names:
-    """Interface names by small number (slot). A slot is used again only after a whole sample without its name."""
+    """Gives each interface name a small number, its slot.
+
+    A slot is used again only after a whole sample without its name.
+    """
 
     def __init__(self):
         self._names = []
         self._seen = bytearray()
-        self.fresh = False  # the last `find` met a name that was not in the sample before
+        self.fresh = False  # whether the last `find` met a name that was not in the sample before
 
     def begin(self):
         for slot in range(len(self._names)):
             self._seen[slot] = (self._seen[slot] & _SEEN) << 1
 
     def again(self):
-        """The sample that was begun came to nothing: the next one follows the one before it."""
+        """Drops the sample that was begun. The next one follows the one before it."""
         for slot in range(len(self._names)):
             if self._seen[slot]:
                 self._seen[slot] = _SEEN
 
     def name(self, slot):
-        """The name in bytes, or None for NO_INTERFACE."""
+        """The name of a slot as bytes, or None for NO_INTERFACE."""
         return None if slot == NO_INTERFACE else self._names[slot]
 
     def known(self):
-        """How many slots are in use."""
+        """The number of slots in use."""
         return len(self._names)
 
     def seen(self, slot):
         return self._seen[slot] & _SEEN
 
     def find(self, buf, start, end):
-        """The slot of the name buf[start:end], a new one where needed.
+        """The slot of the name buf[start:end]. A new name gets a new slot.
 
-        NO_INTERFACE when all are taken, or for what cannot be a name: it is empty, too long or not UTF-8.
+        NO_INTERFACE if all slots are taken, or if it cannot be a name because it is empty, too long or not UTF-8.
         """
         n = end - start
         if not 0 < n < _SIZE:
@@ -63,7 +66,7 @@ class Names:
     def _new(self, name):
         try:
             str(name, "utf-8")
-        except ValueError:  # UnicodeError is one
+        except ValueError:  # UnicodeError is a ValueError
             return NO_INTERFACE
         slot = len(self._names)
         if slot < NAMES:

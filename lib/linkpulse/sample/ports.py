@@ -1,12 +1,13 @@
-"""Listening ports: a sorted table of bounded size."""
+"""A sorted table of listening ports, of bounded size."""
 
 from array import array
 
 
 class PortTable:
-    """Listening ports, each (port, interface) once, sorted; beyond the capacity the lowest, and a true total.
+    """Listening ports, sorted, with each (port, interface) once. If they do not fit, it keeps the lowest and the true
+    total.
 
-    It grows with the ports that are met, and keeps its memory.
+    The table grows with the ports that it takes, and keeps its memory.
     """
 
     def __init__(self, capacity=128):
@@ -16,9 +17,9 @@ class PortTable:
         self.begin()
 
     def begin(self, floor=-1):
-        """Starts over, for keys above `floor` only."""
+        """Empties the table. From now on it takes only keys above `floor`."""
         self.kept = 0
-        self.more = False  # there were keys above the last one kept
+        self.more = False  # whether there were keys above the last one that was kept
         self._floor = floor
 
     def add(self, port, slot):
@@ -51,17 +52,17 @@ class PortTable:
         keys[low] = key
 
     def last(self):
-        """The highest key kept: the floor of a pass that looks for what is above it."""
+        """The highest key in the table, which is the floor for a pass that looks for higher keys."""
         return self._keys[self.kept - 1]
 
     def another(self):
-        """A second table of the same size, for such passes."""
+        """A second table of the same size, for these passes."""
         if self._another is None:
             self._another = PortTable(self._capacity)
         return self._another
 
     def rest(self, first):
-        """The table for a pass over what is above this one's ports, to count it; None when there is nothing above."""
+        """The table for a pass that counts the ports above this table's, or None if there are none."""
         if not self.more:
             return None
         floor = self.last()

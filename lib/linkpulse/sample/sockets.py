@@ -1,4 +1,4 @@
-"""A bounded table of the sockets of one moment: listening ports, and a random sample of the connections.
+"""A bounded table of the sockets at one moment: listening ports, and a random sample of the connections.
 
 Nothing here knows a platform or a report. The connections' room is allocated at construction, the ports' when they
 are first met.
@@ -22,8 +22,9 @@ _STATES_B = const((15963 << 16) - 2)
 class SocketTable:
     """Listening TCP and UDP ports and established TCP connections of one moment.
 
-    `records` holds the connections, RECORD bytes each; past its capacity they are a uniform random sample of all
-    (reservoir sampling), and `connections` stays the true number. `tcp_read`, `udp_read` say what was collected.
+    `records` contains the connections, RECORD bytes each. If they do not all fit, it is a uniform random sample of them
+    (reservoir sampling), and `connections` still is the true number. `tcp_read` and `udp_read` say which of the tables
+    the collector has read.
     """
 
     def __init__(self, connections=50, ports=128):
@@ -45,14 +46,15 @@ class SocketTable:
         self.udp_read = False
 
     def begin_tcp(self):
-        """Starts the TCP half over."""
+        """Empties the TCP half of the table."""
         self.tcp_ports.begin()
         self.tcp_total = 0
         self.tcp_read = False
         self.state[TOTAL] = 0
 
     def add(self, slot, family, local_port, remote_port, address, at):
-        """One more connection, to address[at:]; `local_port` 0 where the platform does not know it."""
+        """Adds a connection to the remote address at address[at:]. `local_port` is 0 if the platform does not know
+        it."""
         total = self.state[TOTAL]
         self.state[TOTAL] = total + 1
         place = total if total < self.state[CAPACITY] else random.getrandbits(30) % (total + 1)

@@ -1,16 +1,18 @@
-"""Counting at the socket layer, for stock firmware whose network stack cannot be asked (ESP32, ESP8266, Pico W, any).
+"""Counts at the socket layer, for stock firmware whose network stack cannot be read (ESP32, ESP8266, Pico W, ...).
 
     from linkpulse.collect.counted import install; install()
 
-early, best in boot.py: sockets made before it are not seen. Modules that have imported `socket` by then get the counted
-one too; who did `from socket import socket` keeps the platform's. From then on every socket made in Python is counted:
-its bytes, below TLS where there is TLS; whom it listens to and whom it is connected to. Sockets that firmware makes in
-C (DHCP, DNS, mDNS) are not seen. Packets are estimated from bytes: 1,460 to a segment, one to a datagram. The local
-port of an outgoing connection is not known there and is left out, and so is a listener whose port the platform chose.
+Call it early, best in boot.py, because sockets that exist already are not seen. Modules that have imported `socket`
+before get the counted one, too; code that did `from socket import socket` keeps the platform's.
 
-Close sockets: one that is dropped stays in the table until two more reports were accepted (ledger.Ledger), a listener
-until its port is taken again. Errors are raised as the platform's socket raises them; under TLS, whose C code calls
-here, they are returned as -errno, and TLS raises them.
+From then on every socket made in Python is counted: its bytes (below TLS, if it uses TLS), the port that it listens on,
+and the remote end that it is connected to. Sockets that firmware makes in C (DHCP, DNS, mDNS) are not seen. Packets are
+estimated: one for each 1,460 bytes of TCP, one for each datagram. The local port of an outgoing connection is not known
+and is left out. A listener whose port the platform chose is left out, too.
+
+Close your sockets. A socket that was dropped without close() stays in the table until two more reports were accepted
+(ledger.Ledger), and a listener until its port is used again. Errors are raised as the platform's socket raises them.
+Under TLS, whose C code calls the socket, they are returned as -errno, and TLS raises them.
 """
 
 from .ledger import CONNECTED, DATAGRAM, LISTENING
@@ -22,9 +24,9 @@ _NAME = b"sockets"
 
 
 class Collector:
-    """Fills a sample from the ledger of all counted sockets (`install` makes it). All of them count as one interface.
+    """Fills a sample from the ledger of all counted sockets, which `install` makes. They count as one interface.
 
-    A connection that ended between two reports is in the next one all the same, once, however often it was made.
+    A connection that ended between two reports is in the next report, too. It is there once, however often it was made.
     """
 
     width = 64
@@ -58,7 +60,7 @@ class Collector:
         into.tcp_read = into.udp_read = True
 
     def accepted(self):
-        """The report of the last sample was accepted."""
+        """Called when the report of the last sample was accepted."""
         self._ledger.forget()
 
     def _reported(self, i):

@@ -1,4 +1,4 @@
-"""What a program's own sockets did, where the platform keeps no table that can be read: see sockets.py."""
+"""Keeps what a program's own sockets did, for platforms whose tables cannot be read: see collect.counted."""
 
 from array import array
 from ...port import const
@@ -6,22 +6,22 @@ from ...sample.counters import HIGH_MASK, LOW_BITS, LOW_MASK
 
 FREE, DATAGRAM, LISTENING, CONNECTED, ENDED, HANDED_ON = range(6)
 
-_ENTRY = const(28)  # kind, family, local port, remote port, hits, address; then:
-_AGE = const(24)  # accepted reports since the connection was used
-_SERIAL = const(25)  # two bytes: whose the entry is, as places are used again
+_ENTRY = const(28)  # offsets of kind, family, local port, remote port, hits and address; then:
+_AGE = const(24)  # the number of accepted reports since the connection was last used
+_SERIAL = const(25)  # two bytes that identify the entry, because places are used again
 _QUIET = const(2)
-_SEGMENT = const(1460)  # bytes of a full TCP segment over Ethernet, to estimate packets with
+_SEGMENT = const(1460)  # the bytes of a full TCP segment over Ethernet, to estimate packets
 
 
 class Ledger:
-    """A bounded table of the sockets that are open, and of the remote ends of those that have ended since the last
-    accepted report, each with how often it was met. Nothing is allocated after construction.
+    """A bounded table of the open sockets, and of the remote ends of connections that ended since the last accepted
+    report, with the number of connections to each. Nothing is allocated after construction.
 
-    `buffer` holds the entries, `capacity` of them (255 at the most); `missed` counts what found no room.
+    `buffer` contains `capacity` entries (at most 255). `missed` counts the sockets that found no room.
 
-    A socket that was dropped without close() cannot be told from an open one that rests: MicroPython calls no finaliser
-    of a Python object. So a connection that nobody has read, written or polled over two accepted reports leaves the
-    table, and comes back when it is used.
+    A socket that was dropped without close() looks like an open socket that is idle, because MicroPython calls no
+    finaliser of a Python object. Therefore a connection that was not read, written or polled while two reports were
+    accepted is removed from the table. It comes back when it is used.
     """
 
     def __init__(self, capacity=24):
@@ -32,7 +32,7 @@ class Ledger:
         self._totals = array("i", (0,) * 8)
 
     def open(self, kind, family, local, remote, address):
-        """An entry for a socket; its number, or -1 when all are taken. `address`: 4 or 16 bytes."""
+        """Makes an entry for a socket. Returns its number, or -1 if the table is full. `address` has 4 or 16 bytes."""
         if kind != CONNECTED:
             self._replace(kind, family, local, address)
         place = self._room()
@@ -53,7 +53,7 @@ class Ledger:
         return self._serial << 8 | place
 
     def used(self, number):
-        """Something was done with the socket. False when its entry is no longer there."""
+        """Notes that the socket was used. False if its entry does not exist any more."""
         at = (number & 255) * _ENTRY
         if not self._owned(number, at):
             return False
@@ -61,7 +61,7 @@ class Ledger:
         return True
 
     def close(self, number):
-        """The socket is gone. The remote end of a connection stays until a report with it was accepted."""
+        """Notes that the socket is closed. A connection's remote end stays until a report with it was accepted."""
         e = self.buffer
         i = number & 255
         at = i * _ENTRY
@@ -79,13 +79,13 @@ class Ledger:
                 return
 
     def count(self, sent, n, segmented=True):
-        """n bytes went out (`sent`) or came in, in at least so many packets."""
+        """Counts `n` bytes that were sent or received, in at least so many packets."""
         at = 4 if sent else 0
         self._add(at, n)
         self._add(at + 2, (n + _SEGMENT - 1) // _SEGMENT if segmented else 1)
 
     def totals(self):
-        """Low and high parts, in the order of sample.Counters.put."""
+        """The low and high parts of the counters, in the order of sample.Counters.put."""
         return self._totals
 
     def kind(self, i):
@@ -101,15 +101,15 @@ class Ledger:
         return _get(self.buffer, i * _ENTRY + 4)
 
     def hits(self, i):
-        """How often the remote end of an ended connection was met."""
+        """The number of ended connections to this remote end."""
         return _get(self.buffer, i * _ENTRY + 6)
 
     def address(self, i):
-        """Where its address stands in `buffer`."""
+        """The offset of its address in `buffer`."""
         return i * _ENTRY + 8
 
     def ended(self):
-        """(remote ends of connections that ended since the last accepted report, how often they were met)."""
+        """(remote ends of connections that ended since the last accepted report, the number of these connections)."""
         ends = hits = 0
         for i in range(self.capacity):
             if self.kind(i) > CONNECTED:
@@ -118,13 +118,13 @@ class Ledger:
         return ends, hits
 
     def hand_on(self):
-        """What has ended is in a report now."""
+        """Notes that a report now contains what has ended."""
         for at in range(0, len(self.buffer), _ENTRY):
             if self.buffer[at] == ENDED:
                 self.buffer[at] = HANDED_ON
 
     def forget(self):
-        """The report was accepted: what was handed on to it has done its duty."""
+        """Called when the report was accepted. Removes the ended connections that it contained."""
         e = self.buffer
         for at in range(0, len(e), _ENTRY):
             if e[at] == CONNECTED:
@@ -136,7 +136,7 @@ class Ledger:
         return self.buffer[at] != FREE and _get(self.buffer, at + _SERIAL) == number >> 8
 
     def _replace(self, kind, family, local, address):
-        # Only one can have this port: whoever had it is gone, closed or not.
+        # Only one socket can have this port, so the earlier one is gone, closed or not.
         e = self.buffer
         for at in range(0, len(e), _ENTRY):
             if e[at] == kind and e[at + 1] == family and _get(e, at + 2) == local:
@@ -144,7 +144,7 @@ class Ledger:
                     e[at] = FREE
 
     def _room(self):
-        # A free place, or that of something ended: what is open goes before that, and what was in a report goes first.
+        # Take a free place, or that of an ended connection, and of these one that was in a report first.
         worst = ENDED
         place = -1
         for i in range(self.capacity):

@@ -1,16 +1,16 @@
-"""One end of a connection, in the forms that platforms have for it."""
+"""Reads the address of one end of a connection, in the forms that platforms use."""
 
 _MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"  # IPv4 in IPv6 (RFC 4291, 2.5.5.2)
 
 
 def parts(address):
-    """(family, port, bytes of the address); family 0 where it is neither IPv4 nor IPv6. ValueError for a name."""
+    """(family, port, bytes of the address). The family is 0 if it is neither IPv4 nor IPv6. ValueError for a name."""
     if isinstance(address, (tuple, list)):
         host = address[0]
         port = address[1]
         raw = _ipv6(host) if ":" in host else _ipv4(host)
     else:
-        # The unix port's struct sockaddr: family in the host's byte order, port in the network's.
+        # The unix port's struct sockaddr. The family is in the host's byte order, the port in the network's.
         raw = bytes(address)
         family = raw[0] | raw[1]
         if family != 2 and family != 10:

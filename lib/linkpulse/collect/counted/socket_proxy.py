@@ -1,4 +1,4 @@
-"""A socket that is counted, in front of the platform's: see collect.counted."""
+"""The counted socket, which replaces the platform's: see collect.counted."""
 
 import io
 import sys
@@ -12,19 +12,19 @@ _CLOSE = const(4)
 _WRITABLE = const(4)
 _BROKEN = const(0x38)  # ERR, HUP, NVAL
 _NONE = const(-1)  # not in the ledger
-_PENDING = const(-2)  # not yet: a connection that is being made
+_PENDING = const(-2)  # not in the ledger yet: the connection is being made
 _ledger = None
 _real = None
 
 
 class SocketProxy(io.IOBase):
-    """A counted socket. Not a subclass of the platform's: poll and TLS would take such a one for what it is not."""
+    """A counted socket. It is not a subclass of the platform's, because poll and TLS would bypass it then."""
 
     def __init__(self, *args, real=None):
         self._s = _real.socket(*args) if real is None else real
         self._stream = len(args) < 2 or args[1] == _real.SOCK_STREAM
         self._entry = _NONE
-        self._what = None  # its entry, to make it again
+        self._what = None  # the address of its entry, to make the entry again
         self._bound = (4, 0, bytes(4))
         self._poller = None
         self._tls = None
@@ -32,7 +32,7 @@ class SocketProxy(io.IOBase):
     def connect(self, address):
         try:
             end = parts(address)
-        except ValueError:  # a name, where the platform takes one: which of its addresses is to be known
+        except ValueError:  # the platform accepts a name; find out which of its addresses it uses
             address = _real.getaddrinfo(address[0], address[1])[0][-1]
             end = parts(address)
         try:
@@ -42,7 +42,7 @@ class SocketProxy(io.IOBase):
                 self._describe(CONNECTED, self._bound[1], end)
                 self._entry = _PENDING
             raise
-        self._leave()  # a connected UDP socket neither listens nor is a connection
+        self._leave()  # a connected UDP socket is neither a listener nor a connection
         if self._stream:
             self._enter(CONNECTED, self._bound[1], end)
 
@@ -77,7 +77,8 @@ class SocketProxy(io.IOBase):
 
     def write(self, buf, *args):
         if self._tls is None:
-            # TLS's first record is a handshake (RFC 8446, 5.1), and comes as MicroPython's C code passes bytes.
+            # The first record of TLS is a handshake (RFC 8446, 5.1), in the form in which MicroPython's C code passes
+            # bytes.
             self._tls = isinstance(buf, bytearray) and not args and len(buf) > 5 and buf[0] == 22 and buf[1] == 3
         try:
             return self._sent(self._s.write(buf, *args))
@@ -171,7 +172,7 @@ class SocketProxy(io.IOBase):
             self._used()
 
     def _failed(self, e):
-        # Under TLS an exception would jump over C code that has to put its things away.
+        # Under TLS an exception would jump over C code that must clean up.
         if self._tls:
             return -abs(e.errno)
         raise e
@@ -187,7 +188,7 @@ class SocketProxy(io.IOBase):
         if not end[0]:
             return
         if kind != CONNECTED and not local:
-            _ledger.missed += 1  # the platform chose a port and does not say which
+            _ledger.missed += 1  # the platform chose the port and does not tell it
         else:
             self._entry = _ledger.open(*self._what)
 
@@ -201,14 +202,17 @@ class SocketProxy(io.IOBase):
 
 
 class Module:
-    """Stands in sys.modules for the platform's `socket`."""
+    """Replaces the platform's module `socket` in sys.modules."""
 
     def __getattr__(self, name):
         return SocketProxy if name == "socket" else getattr(_real, name)
 
 
 def install(capacity=24):
-    """Puts the counted socket in front of the platform's, once; the ledger of all sockets made from then on."""
+    """Replaces the platform's socket by the counted one. Returns the ledger of all sockets made from then on.
+
+    `capacity` is the number of entries. Further calls change nothing.
+    """
     global _ledger, _real
     if _ledger is None:
         from ...port import socket
@@ -217,7 +221,7 @@ def install(capacity=24):
         _ledger = Ledger(capacity)
         counted = Module()
         for module in list(sys.modules.values()):
-            # Those that have imported it already, this package's own among them.
+            # Also in the modules that have imported it already, such as this package's own.
             if getattr(module, "socket", None) is socket:
                 module.socket = counted
         sys.modules["socket"] = sys.modules["usocket"] = counted
