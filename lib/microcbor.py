@@ -10,8 +10,7 @@
     publish(w.result())
 
 Writing allocates nothing except the view that `result()` returns. Integers take their shortest form and lengths are
-definite, so the output is deterministic (section 4.2.1) if the caller writes map keys in order. The module needs only
-`struct`.
+definite, so the output is deterministic (section 4.2.1) if map keys are in order. The module needs only `struct`.
 """
 
 import struct
@@ -42,10 +41,9 @@ class Malformed(ValueError):
 
 
 class Writer:
-    """Appends items to `buf`, a bytearray. `size` is the number of bytes so far.
+    """Appends items to `buf`, a bytearray. Without a buffer, or past its end, only `size` grows and nothing raises.
 
-    Without a buffer, or past the buffer's end, nothing is written and only `size` grows. Methods do not raise then;
-    `result()` does. `map(n)` and `array(n)` write the head only: the caller then writes the 2 * n or n items.
+    `map(n)` and `array(n)` write the head only: the caller then writes the 2 * n or n items.
     """
 
     def __init__(self, buf=None):
@@ -122,8 +120,7 @@ class Writer:
         return self.size
 
     def close_items(self, end, n):
-        """Continues at offset `end`, where the caller's `n` items (one or more) end, or would end if they did not
-        fit."""
+        """Continues at offset `end`, where the caller's `n` items (one or more) end, or would end."""
         self.size = end
 
     def _take(self, n):
