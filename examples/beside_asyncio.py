@@ -1,8 +1,9 @@
-"""Reports beside the application's own asyncio tasks, and for a while without them.
+"""Runs the agent beside the application's own asyncio tasks, and pauses it for a while.
 
-The agent gives way while it waits for the next report and for its answer. It holds the others up while it looks up the
-broker's name, connects, computes the TLS handshake and publishes, each for the setting `timeout` at most (a name for as
-long as the platform takes). What must not wait that long belongs in an interrupt or a timer.
+Other tasks run while the agent waits for the next report and for its answer. They do not run while it resolves the
+broker's name, connects, computes the TLS handshake and publishes. Each of these takes at most the setting `timeout`;
+only resolving a name can take longer, on some platforms. Put work that cannot wait that long into an interrupt or a
+timer.
 """
 
 import gc
@@ -16,7 +17,7 @@ from linkpulse.settings import load
 
 
 async def work():
-    """The application: it measures, moves, answers."""
+    """The application's own work."""
     while True:
         print("working")
         await asyncio.sleep_ms(500)
@@ -35,7 +36,7 @@ async def main(path):
     reports = asyncio.create_task(agent.run_async(told))
     await accepted.wait()
 
-    # Cancelling closes the connection. The agent keeps what it has counted, and can run again.
+    # Cancelling closes the connection. The agent keeps its counters and can run again.
     reports.cancel()
     try:
         await reports

@@ -1,4 +1,4 @@
-"""microcbor by itself: a message written into a buffer of yours, and one from outside read without trusting it."""
+"""Uses microcbor alone: writes a message into a buffer, reads one, and refuses a malformed one."""
 
 from microcbor import Malformed, Reader, Writer
 

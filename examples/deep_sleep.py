@@ -1,8 +1,9 @@
-"""A report at each wake-up, then deep sleep: main.py of a board that lives on a battery.
+"""Sends a report at each wake-up, then goes to deep sleep: main.py for a board with a battery.
 
-A wake-up is a start: memory is empty, counters begin again. On boards that count from the start (docs/platforms.md) a
-report has what this wake-up sent and received until then; on the others, whose first report never has traffic, none has
-any. So the application's own work comes first; what the report itself takes is in no report.
+Each wake-up is a new start: memory is empty and counters begin again. On boards that count from the start
+(docs/platforms.md), a report contains what this wake-up has sent and received so far. On other boards, the first report
+after a start never contains traffic, so no report does. Do the application's own work first: the traffic of the report
+itself is in no report.
 """
 
 import gc
@@ -15,14 +16,15 @@ from linkpulse.settings import load
 from machine import deepsleep
 
 settings = load("settings.json")
-# With a state file every start reserves report ids in flash: a write at each wake-up. Without one ids are the time, and
-# increase as the clock does. An ESP32's goes on in deep sleep; where it does not, a server in `ntp` sets it again.
+# With a state file, each start would write to flash to reserve report ids. Without one, ids are taken from the clock.
+# An
+# ESP32's clock keeps running in deep sleep. On other boards, name a time server in `ntp`, which sets it again.
 settings.state = ""
 
-# Here: the application's own work.
+# Put the application's own work here.
 
 print(Agent(settings).once())
 
-# The service refuses what comes within 300 s of the report before. Up to 33 s more, at random, so that a fleet that got
-# its power back at once spreads out.
+# The service refuses a report that comes less than 300 s after the last one. The random part of up to 33 s spreads a
+# fleet out that got its power back at the same time.
 deepsleep(300000 + random.getrandbits(15))

@@ -1,9 +1,10 @@
-"""A Linux gateway: only the way out is counted, a restart loses nothing, a supervisor finds the status in a file.
+"""Runs the agent on a Linux gateway.
 
     micropython gateway.py /etc/linkpulse/settings.json /run/linkpulse
 
-The second argument is a folder in a tmpfs. Ctrl-C, or SIGINT, closes the connection in order. SIGTERM ends MicroPython
-at once; that loses nothing, since the baseline is written whenever a report was accepted.
+It reports only the interfaces that lead to the Internet. A restart loses no traffic, and the status is in a file for a
+supervisor. The second argument is a folder in a tmpfs. Ctrl-C, or SIGINT, closes the connection first. SIGTERM ends
+MicroPython at once, which loses nothing, because the baseline is written whenever a report is accepted.
 """
 
 import json
@@ -14,11 +15,16 @@ from linkpulse.collect.linux import Collector
 from linkpulse.settings import load
 from linkpulse.agent.status import DEBUG, ERROR, INFO
 
-PRIORITY = {ERROR: 3, INFO: 6, DEBUG: 7}  # as syslog counts; systemd's journal and sd-daemon(3) read it off a line
+PRIORITY = {
+    ERROR: 3,
+    INFO: 6,
+    DEBUG: 7,
+}  # the levels of syslog, which systemd's journal reads from a line: sd-daemon(3)
 
 
 def uplinks(proc):
-    """Interfaces with an IPv4 default route: destination and mask 0. None of them: all interfaces are counted."""
+    """The interfaces with an IPv4 default route (destination and mask 0). If there are none, all interfaces are
+    reported."""
     found = []
     with open(proc + "/net/route") as f:
         for line in f:

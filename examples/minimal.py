@@ -1,4 +1,5 @@
-"""Settings, agent, run. On a board this is main.py; elsewhere `micropython minimal.py settings.json`."""
+"""The smallest program with an agent. On a board, it is main.py; on Linux, run `micropython minimal.py
+settings.json`."""
 
 import gc
 
@@ -12,7 +13,7 @@ agent = Agent(load(sys.argv[1] if len(sys.argv) > 1 else "settings.json"))
 
 
 def told():
-    """Called after every outcome: accepted, rejected, unknown (no answer came), error."""
+    """Called after every outcome: accepted, rejected, unknown (there was no answer) or error."""
     status = agent.status()
     print("report", status["report_id"], status["outcome"])
     for name, value in sorted(status.items()):

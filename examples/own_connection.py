@@ -1,6 +1,6 @@
-"""Reports over the MQTT connection that the application has already: a board has memory and a client id for one.
+"""Sends reports over the application's own MQTT connection, because a board has memory for one connection only.
 
-`client` is any umqtt.simple client, not yet connected; 1 to 4 are what linkpulse adds to the application.
+`client` is any umqtt.simple client that is not connected yet. The comments 1 to 4 show what linkpulse adds.
 """
 
 import time
@@ -8,17 +8,17 @@ from linkpulse import Ids, Reporter
 from linkpulse.collect import choose
 from linkpulse.settings import Settings
 
-INTERVAL = 300000  # ms: the service refuses what comes sooner
+INTERVAL = 300000  # ms; the service refuses reports that come sooner
 COMMANDS = b"greenhouse/commands"
 
 
 def run(client, thing):
-    # 1. A reporter, once: it knows what the last accepted report had, so that the next one has the differences.
+    # 1. Make one reporter and keep it. It remembers the last accepted report, and the next one has the differences.
     settings = Settings({"thing": thing}, online=False)
     reporter = Reporter(choose(settings), thing, Ids("linkpulse.state").next)
 
     def received(topic, payload):
-        # 2. Every message goes by the reporter; None says that it is the application's.
+        # 2. Pass every message to the reporter. None means that the message is for the application.
         response = reporter.receive(topic, payload)
         if response is None:
             print("command:", payload)
@@ -27,14 +27,14 @@ def run(client, thing):
 
     client.set_callback(received)
     client.connect()
-    # 3. Subscriptions to its answers, after every connect.
+    # 3. Subscribe to the answers after every connect.
     for topic in (COMMANDS, reporter.accepted, reporter.rejected):
         client.subscribe(topic)
     due = time.ticks_ms()
     while True:
         client.check_msg()
         if time.ticks_diff(due, time.ticks_ms()) <= 0:
-            # 4. A report, published as it is before the next one is made.
+            # 4. Make a report and publish it unchanged.
             client.publish(reporter.topic, reporter.report())
             due = time.ticks_add(time.ticks_ms(), INTERVAL)
         time.sleep_ms(50)  # the application's own work

@@ -1,4 +1,4 @@
-"""Settings, agent, run: what a board does from its start. One line of JSON after every outcome."""
+"""main.py of a board: runs the agent, and prints one line of JSON after every outcome."""
 
 import gc
 

@@ -1,6 +1,7 @@
-"""Writes one report of this machine to standard output, raw, without publishing it. Argument: the settings file.
+"""Writes one report of this machine to standard output as raw bytes, and does not publish it.
 
-What the platform can see, and what it could not read, goes to standard error.
+The argument is the settings file. Standard error gets a line about what the platform can see and what it could not
+read.
 """
 
 import gc

@@ -157,8 +157,7 @@ INDEFINITE = -1
 class Reader:
     """Reads items from `buf` (bytes or memoryview), one with each call, starting at offset `pos`.
 
-    It never reads past the end of the buffer and never nests deeper than `depth`. Every length is compared with the
-    bytes that are left before it is used. Malformed is the only exception that methods raise.
+    It never reads past the buffer's end and never nests deeper than `depth`. Malformed is the only exception it raises.
     """
 
     def __init__(self, buf, depth=8):
