@@ -6,6 +6,7 @@ from fakeproc import (
     ESTABLISHED, TCP, TCP6, UDP, collect, collector, connections, dev, inet6, row, table, udp, usual,
 )  # fmt: skip
 from linkpulse.errors import TooLarge
+from linkpulse.report import writer
 from linkpulse.report.writer import ReportWriter
 from linkpulse.sample.counters import Counters
 from linkpulse.sample.sockets import SocketTable
@@ -188,6 +189,37 @@ def test_the_buffer_holds_all_the_rows_it_was_made_for():
     for format, tag_set in each():
         found = report(made, format, tag_set)["metrics"]["tcp_connections"]["established_connections"]
         equal((len(found["connections"]), found["total"]), (50, 50))
+
+
+def test_the_buffer_grows_with_the_reports_where_there_is_memory():
+    sizes = []
+
+    def counted(n):
+        sizes.append(n)
+        return bytearray(n)
+
+    def refused(n):
+        raise MemoryError
+
+    def rows(n):
+        counters, sockets = sample(many(n), connections=500)
+        found = long_tags(read(made.write(5, counters, sockets), "cbor"))["metrics"]["tcp_connections"]
+        equal(found["established_connections"]["total"], n)
+        return len(found["established_connections"]["connections"])
+
+    try:
+        writer.bytearray = counted
+        made = ReportWriter("cbor", "short", 500)
+        assert sum(sizes) < 1200
+        equal(rows(8), 8)
+        writer.bytearray = refused
+        assert 8 <= rows(200) < 30
+        writer.bytearray = counted
+        equal(rows(200), 200)
+        largest = max(sizes)
+        equal((rows(205), rows(8), max(sizes)), (205, 8, largest))
+    finally:
+        del writer.bytearray
 
 
 def test_a_small_buffer_has_fewer_connections_and_the_true_total():

@@ -33,13 +33,15 @@ _BYTES_IN = const(17)
 _ROW = const(44)
 _ROW_LONG_TAGS = const(27)
 _ROW_JSON = const(16)
+_FEW = const(8)  # rows that there is room for from the start
 
 
 class ReportWriter:
     """Writes reports with one format ("cbor" or "json") and one set of tags ("short" or "long").
 
-    `size` is the size of the buffer in bytes; 0 makes room for `connections` IPv4 rows. A report that does not fit is
-    written with fewer rows, but with the true totals. If even that does not fit, `write` raises TooLarge.
+    `size` is the size of the buffer in bytes. With 0 the buffer grows with the reports, until it has room for
+    `connections` IPv4 rows. A report that does not fit, or for which there is no memory, is written with fewer rows,
+    but with the true totals. If even that does not fit, `write` raises TooLarge.
     """
 
     def __init__(self, format="cbor", tag_set="short", connections=50, size=0):
@@ -47,9 +49,11 @@ class ReportWriter:
             from microcbor import Writer
         else:
             from .json_writer import Writer
+        self._most = size
         if not size:
             row = _ROW + (tag_set == "long") * _ROW_LONG_TAGS + (format == "json") * _ROW_JSON
-            size = 400 + connections * row
+            self._most = 400 + connections * row
+            size = 400 + min(connections, _FEW) * row
         self._buf = bytearray(size)
         self._writer = Writer(self._buf)
         self._template = Writer(bytearray(128))
@@ -68,6 +72,8 @@ class ReportWriter:
             needed = self._writer.size
             if needed <= len(self._buf):
                 return self._writer.result()
+            if len(self._buf) < self._most and self._grow(needed):
+                continue
             if connections:
                 # Rows have about the same size: leave out those that are too many, and one more.
                 over = (needed - len(self._buf)) * (connections + 1) // needed + 1
@@ -78,6 +84,16 @@ class ReportWriter:
                 raise TooLarge(
                     "a report of %d bytes does not fit its buffer of %d: raise `buffer`" % (needed, len(self._buf))
                 )
+
+    def _grow(self, needed):
+        # With some room to spare, so that a connection more does not cost another buffer.
+        try:
+            buf = bytearray(min(self._most, needed + needed // 8))
+            self._writer = type(self._writer)(buf)
+            self._buf = buf
+            return True
+        except MemoryError:
+            return False
 
     def _write(self, report_id, counters, sockets, empty, connections, ports):
         w = self._writer
