@@ -11,6 +11,7 @@ class InterfaceFilter:
     def __init__(self, loopback=False, include=(), exclude=()):
         self._include = [name.encode() for name in include]
         self._exclude = [name.encode() for name in exclude]
+        self.chosen = bool(self._include or self._exclude)  # the owner does not want every interface
         self.loopback = loopback or "lo" in include or "lo0" in include
 
     def name(self, buf, start, end):

@@ -15,17 +15,18 @@ _ORDER = const(4)  # byte order: 3 little-endian, 0 big-endian
 _LOOPBACK = const(5)  # whether loopback is reported
 _KNOWN = const(6)  # entries in the address table
 _SKIPPED = const(7)  # rows that could not be read
-_PORT = const(8)  # LISTENING: the port
+_PORT = const(8)  # LISTENING: the port; UNKNOWN: _OPEN or _OPEN_LEFT_OUT where its address is that, or 0
 _SLOT = const(9)  # LISTENING: the slot of its interface; UNKNOWN: the family of its address
 _HINT = const(10)  # the entry of the address table that matched last
 _LENGTH = const(11)  # bytes of each netlink message, 0 while that is not known
 _COUNTED = const(12)  # sockets in netlink messages so far
-_STATE = const(13)  # size of the array
+_ANSWER = const(13)  # to an UNKNOWN whose address is open: the slot of this one socket's interface, and 1; or 0
+_STATE = const(14)  # size of the array
 
 # What the scanners return.
 _DONE = const(0)  # all was read
 _LISTENING = const(1)  # a listening socket, in _PORT and _SLOT
-_UNKNOWN = const(2)  # a local address, in `raw`, that is not in the address table
+_UNKNOWN = const(2)  # a local address, in `raw`, that is not in the address table, or is open there
 _OVER = const(3)  # the netlink dump is over
 _BROKEN = const(4)  # the netlink dump is not what it should be
 
@@ -57,6 +58,8 @@ _ENTRY_ADDRESS = const(2)
 _ENTRY = const(18)  # size
 
 # Slots that are no interface.
+_OPEN = const(252)  # several have this address, so it is the socket's own device that tells
+_OPEN_LEFT_OUT = const(253)  # the same; without a device it is left out, as one of them is not wanted
 _LEFT_OUT = const(254)  # one that the owner does not want reported
 _NO_INTERFACE = const(255)  # none, or not known
 

@@ -28,7 +28,7 @@ _KNOWN = const(6)
 _SKIPPED = const(7)
 _PORT = const(8)
 _SLOT = const(9)
-_STATE = const(13)
+_STATE = const(14)
 _DONE = const(0)
 _LISTENING = const(1)
 _RAW = const(36)
@@ -157,7 +157,7 @@ class Collector:
                     if event == _LISTENING:
                         ports.add(state[_PORT], state[_SLOT])
                     else:
-                        addresses.learn(self._raw, 0, state[_SLOT])
+                        addresses.learn(self._raw, state)
         except OSError as e:
             file.fail(e)
             return False

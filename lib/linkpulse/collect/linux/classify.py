@@ -12,6 +12,7 @@ _KNOWN = const(6)
 _PORT = const(8)
 _SLOT = const(9)
 _HINT = const(10)
+_ANSWER = const(13)
 _DONE = const(0)
 _LISTENING = const(1)
 _UNKNOWN = const(2)
@@ -32,6 +33,8 @@ _ENTRY_SLOT = const(0)
 _ENTRY_FAMILY = const(1)
 _ENTRY_ADDRESS = const(2)
 _ENTRY = const(18)
+_OPEN = const(252)
+_OPEN_LEFT_OUT = const(253)
 _LEFT_OUT = const(254)
 _NO_INTERFACE = const(255)
 
@@ -48,7 +51,7 @@ def classify(raw, family: int, listening: int, st, addresses, records, table) ->
     """One socket in `raw`: _DONE, when it is dealt with; _LISTENING or _UNKNOWN, when its reader must do the rest.
 
     A connection goes straight into `records` and `table` (see sample.SocketTable). All arrays are as ../layout.py says;
-    of the state `st` this uses _LOOPBACK, _KNOWN, _PORT, _SLOT and _HINT.
+    of the state `st` this uses _LOOPBACK, _KNOWN, _PORT, _SLOT, _HINT and _ANSWER.
     """
     r = ptr8(raw)
     s = ptr32(st)
@@ -96,8 +99,16 @@ def classify(raw, family: int, listening: int, st, addresses, records, table) ->
             a += 1
             tried += 1
         if not found:
+            s[_PORT] = 0
             s[_SLOT] = family
             return _UNKNOWN
+        if slot == _OPEN or slot == _OPEN_LEFT_OUT:
+            if not int(s[_ANSWER]):
+                s[_PORT] = slot
+                s[_SLOT] = family
+                return _UNKNOWN
+            slot = int(s[_ANSWER]) - 1
+            s[_ANSWER] = 0
         if slot == _LEFT_OUT:
             return _DONE
     if listening:

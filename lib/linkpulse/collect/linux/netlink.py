@@ -10,6 +10,7 @@ from array import array
 from . import proc_scan
 from .addresses import ORDER
 from .netlink_scan import messages
+from .rtnetlink import u32
 from ...port import const, socket
 
 _SIZE = const(4096)  # over NLMSG_GOODSIZE, under which the kernel's datagrams do not go
@@ -30,6 +31,8 @@ _LISTENING = const(1)
 _UNKNOWN = const(2)
 _OVER = const(3)
 _BROKEN = const(4)
+_LEFT_OUT = const(254)
+_NO_INTERFACE = const(255)
 
 
 class Netlink:
@@ -114,15 +117,28 @@ class Netlink:
                 state[_KNOWN] = addresses.count
                 event = messages(self._buf, n, state, raw, addresses.table, into.records, into.state)
                 if event == _LISTENING:
-                    into.tcp_ports.add(state[_PORT], state[_SLOT])
+                    self._listening(state, addresses, into.tcp_ports)
                 elif event == _UNKNOWN:
-                    addresses.learn(raw, 0, state[_SLOT])
+                    addresses.learn(raw, state, self._device(state[_POS]))
             if event == _BROKEN:
                 self._sizes[kind] = 0
                 self._drain()
                 return False
             over = event == _OVER
         return over
+
+    def _listening(self, state, addresses, ports):
+        slot = state[_SLOT]
+        if slot == _NO_INTERFACE:
+            # On any address, but perhaps of one device only.
+            device = self._device(state[_POS] - state[_LENGTH])
+            if device:
+                slot = addresses.interface(device)
+        if slot != _LEFT_OUT:
+            ports.add(state[_PORT], slot)
+
+    def _device(self, at):
+        return u32(self._buf, at + 56)  # idiag_if of the message at `at`
 
     def _inuse(self, lines):
         # "TCP: inuse 12 orphan 0 …" and "TCP6: inuse 3"; without IPv6 there is no second file.

@@ -1,0 +1,119 @@
+"""Which interface has an IPv4 address, from the files of a namespace in which nobody can be asked.
+
+/proc/net/route has the networks of each interface, /proc/net/fib_trie all local addresses, but not whose they are. So
+an address is an interface's when that alone has a network around it, and no other local address lies in that network:
+then the interface has an address there, and it is this one. Of any other address the interface is not known.
+"""
+
+from . import proc_scan
+from .addresses import HEXA, NONE, ORDER
+from ...port import const
+
+# See ../layout.py.
+_OPEN = const(252)
+_OPEN_LEFT_OUT = const(253)
+_LEFT_OUT = const(254)
+_NO_INTERFACE = const(255)
+_GATEWAY = const(2)  # RTF_GATEWAY: the network is behind the interface, not on it
+
+
+class FibFiles:
+    """`interface(...)` reads both files for one address, in no memory of its own."""
+
+    def __init__(self, net):
+        self._route = net("route")
+        self._trie = net("fib_trie")
+        self._network = bytearray(8)  # of the line that is read: address, mask
+        self._longest = bytearray(8)  # of those around the address
+        self._leaf = bytearray(4)
+
+    def interface(self, addresses, lines, raw):
+        """The slot for the IPv4 address raw[0:4], that of none where its interface is not known."""
+        self._raw = raw
+        self._addresses = addresses
+        self._found = NONE
+        for i in range(8):
+            self._longest[i] = 0
+        self._here = self._others = 0
+        self._counting = False
+        self._read(lines, self._route)
+        whole = self._read(lines, self._trie)
+        found = self._found
+        if found == NONE or (whole and self._here != 1):
+            return addresses.unknown()
+        if found == _OPEN_LEFT_OUT or found == _LEFT_OUT:
+            return _LEFT_OUT
+        return _NO_INTERFACE if found == _OPEN or self._others else found
+
+    def _read(self, lines, file):
+        if not lines.begin(file):
+            return False
+        try:
+            while lines.fill():
+                end = lines.line()
+                while end >= 0:
+                    if file is self._route:
+                        self._route_line(lines.buf, lines.start, end)
+                    else:
+                        self._trie_line(lines.buf, lines.start, end)
+                    lines.start = end + 1
+                    end = lines.line()
+        except OSError as e:
+            file.fail(e)
+            return False
+        return True
+
+    def _route_line(self, buf, start, end):
+        # name, destination, gateway, flags, three numbers, mask, …: separated by tabs, addresses as words of the host
+        name = proc_scan.find(buf, start, end, 9)
+        mask = name + 1
+        flags = 0
+        for i in range(6):
+            if i == 3:
+                flags = HEXA[buf[mask - 2]]
+            mask = proc_scan.find(buf, mask, end, 9) + 1
+        if end - mask < 8 or flags & _GATEWAY:
+            return
+        network = self._network
+        bad = proc_scan.unhex(buf, name + 1, 8, HEXA, network, 0, ORDER)
+        if bad | proc_scan.unhex(buf, mask, 8, HEXA, network, 4, ORDER) or not network[4]:
+            return  # also a default route, which says nothing of where an address lives
+        longer = 0
+        for i in range(4):
+            if self._raw[i] & network[4 + i] != network[i]:
+                return
+            longer += network[4 + i] - self._longest[4 + i]
+        slot = self._addresses.slot(buf, start, name)
+        self._found = slot if self._found == NONE else self._addresses.shared(self._found, slot)
+        if longer > 0:
+            self._longest[:] = network
+
+    def _trie_line(self, buf, start, end):
+        # "Local:", "  |-- 192.0.2.1", "     /32 host LOCAL". Main may have the same entries again.
+        while start < end and buf[start] == 32:
+            start += 1
+        n = end - start
+        if n > 4 and buf[start] == 124:
+            _dotted(buf, start + 4, end, self._leaf)
+        elif buf[end - 1] == 58:
+            self._counting = buf[start] != 77
+        elif self._counting and n > 9 and buf[start + 1] == 51 and buf[start + 3] == 32 and buf[end - 5] == 76:
+            same = inside = True
+            for i in range(4):
+                same = same and self._leaf[i] == self._raw[i]
+                inside = inside and self._leaf[i] & self._longest[4 + i] == self._longest[i]
+            self._here += same
+            self._others += inside and not same
+
+
+def _dotted(buf, at, end, into):
+    part = n = 0
+    while at < end:
+        if buf[at] == 46:
+            into[part] = n & 255
+            part = min(part + 1, 3)
+            n = 0
+        else:
+            n = n * 10 + buf[at] - 48
+        at += 1
+    into[part] = n & 255
