@@ -19,6 +19,8 @@ DEV = (
 )
 ROUTE = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
 
+ROOT = "/fixture"
+
 ESTABLISHED, CLOSE, LISTEN = 1, 7, 10
 
 
@@ -72,9 +74,25 @@ def inet6(*entries):
 
 
 def route(*entries):
-    """The route table of (name, network, mask) triples."""
-    line = "%s\t%s\t00000000\t0001\t0\t0\t0\t%s\t0\t0\t0"
-    return table(ROUTE, [line % (name, words(ip(net)), words(ip(mask))) for name, net, mask in entries], 127)
+    """The route table of (name, network, mask[, flags]), flags RTF_UP 1, RTF_GATEWAY 2."""
+    line = "%s\t%s\t%s\t%04X\t0\t0\t0\t%s\t0\t0\t0"
+    rows = []
+    for name, net, mask, *flags in entries:
+        gateway = ip("192.0.2.254" if flags else "0.0.0.0")
+        rows.append(line % (name, words(ip(net)), words(gateway), flags[0] if flags else 1, words(ip(mask))))
+    return table(ROUTE, rows, 127)
+
+
+def trie(*addresses):
+    """fib_trie with these local addresses, in both tables, as where there are no rules; one of two interfaces twice."""
+    text = ""
+    for name in ("Main", "Local"):
+        text += name + ":\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n"
+        for address in sorted(set(addresses)):
+            text += "        |-- %s\n" % address + "           /32 host LOCAL\n" * addresses.count(address)
+        text += "        |-- 192.168.1.0\n           /24 link UNICAST\n"
+        text += "           |-- 192.168.1.255\n              /32 link BROADCAST\n"
+    return text.encode()
 
 
 def dev(*entries):
@@ -90,6 +108,7 @@ USUAL = {
     "udp6": table(UDP, [], 127),
     "dev": dev(("lo", 10, 1, 10, 1), ("eth0", 1000, 10, 2000, 20)),
     "if_inet6": inet6(("::1", "lo"), ("fd00::1", "eth0")),
+    "fib_trie": trie("192.0.2.1"),
     "route": route(("eth0", "0.0.0.0", "0.0.0.0"), ("eth0", "192.0.2.0", "255.255.255.0")),
 }
 
@@ -132,8 +151,8 @@ def collector(files, **options):
     """A Collector of these files. The name `open` of its module is set, and stays so until the next call."""
 
     def opened(path, mode, buffering):
-        assert path.startswith("/fixture/net/") and mode == "rb" and buffering == 0
-        content = files.get(path[len("/fixture/net/") :])
+        assert path.startswith(ROOT + "/net/") and mode == "rb" and buffering == 0
+        content = files.get(path[len(ROOT + "/net/") :])
         if content is None:
             raise OSError(errno.ENOENT, "")
         if isinstance(content, OSError):
@@ -141,7 +160,7 @@ def collector(files, **options):
         return BytesIO(content) if isinstance(content, bytes) else content
 
     proc_lines.open = opened
-    return Collector("/fixture", **options)
+    return Collector(ROOT, **options)
 
 
 def collect(files, connections=50, ports=128, **options):

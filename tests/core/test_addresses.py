@@ -1,18 +1,25 @@
-"""IPv4 addresses from a netlink dump (rtnetlink(7)), spoiled ones included."""
+"""Local addresses and their interfaces: rtnetlink(7), if_inet6, and answers of the kernel that are spoiled."""
 
 import errno
 import sys
 from check import equal
-from fakeproc import ip
-from linkpulse.collect.linux.addresses import LEFT_OUT, Addresses, _Netlink
-from linkpulse.collect.linux.proc_lines import ProcFile, ProcLines
-from linkpulse.collect.interface_filter import InterfaceFilter
-from linkpulse.sample.counters import Names
+from fakeproc import ROOT, TCP, TCP6, collector, inet6, ip, ports, route, row, table, trie, usual
+from linkpulse.collect.linux import rtnetlink
+from linkpulse.sample.sockets import SocketTable
+
+TABLE = 256 * 18  # bytes that addresses may take, however many there are
 
 
 def u(width, n):
     raw = bytes([n >> 8 * i & 255 for i in range(width)])
     return raw if sys.byteorder == "little" else bytes(reversed(list(raw)))
+
+
+def number(raw):
+    n = 0
+    for i in range(len(raw)):
+        n = n << 8 | raw[len(raw) - 1 - i if sys.byteorder == "little" else i]
+    return n
 
 
 def attribute(kind, value):
@@ -21,234 +28,293 @@ def attribute(kind, value):
 
 
 def message(kind, body):
-    return u(4, 16 + len(body)) + u(2, kind) + u(2, 2) + u(4, 1) + u(4, 0) + body
+    return u(4, 16 + len(body)) + u(2, kind) + u(2, 0) + u(4, 1) + u(4, 0) + body
 
 
-def address(local, label, peer=None, more=b""):
-    """RTM_NEWADDR: struct ifaddrmsg, IFA_ADDRESS, IFA_LOCAL, IFA_LABEL."""
-    return message(
-        20,
-        bytes([2, 24, 128, 0]) + u(4, 2) + attribute(1, ip(peer or local)) + attribute(2, ip(local)) + more
-        + attribute(3, label + b"\0") + attribute(6, bytes(16)),
-    )  # fmt: skip
-
-
-DONE = message(3, u(4, 0))
+def refusal(number):
+    return message(2, u(4, -number & 0xFFFFFFFF) + bytes(16))
 
 
 class Kernel:
-    """What netlink's file gives: one message a read, then nothing."""
+    """Answers RTM_GETROUTE and RTM_GETLINK: `addresses` {address: [index, …]}, `names` {index: name}.
 
-    def __init__(self, *reads):
-        self._reads = list(reads)
+    As a socket's file it keeps one datagram, and of that no more than is asked for.
+    """
+
+    def __init__(self, addresses, names, flags=0x2000, prefix=32):
+        self.addresses = {ip(address): found for address, found in addresses.items()}
+        self.names = names
+        self.flags = flags
+        self.prefix = prefix
+        self.spoil = None
         self.asked = []
+        self._answer = None
 
     def write(self, request):
-        self.asked.append(bytes(request))
+        request = bytes(request)
+        self.asked.append(request)
+        answer = self._link(request) if number(request[4:6]) == 18 else self._routed(request)
+        self._answer = self.spoil(answer) if self.spoil else answer
+
+    def _link(self, request):
+        index = number(request[20:24])
+        if index not in self.names:
+            return refusal(errno.ENODEV)
+        body = bytes(4) + u(4, index) + bytes(8) + attribute(3, self.names[index] + b"\0")
+        return message(16, body + attribute(13, u(4, 1000)) + attribute(7, bytes(1200)))
+
+    def _routed(self, request):
+        found = self.addresses.get(request[32:36], ())
+        device = number(request[40:44])
+        found = [index for index in found if device in (0, index)]
+        if not found:
+            return refusal(errno.ENETUNREACH)
+        body = bytes([2, self.prefix, 0, 0, 255, 2, 254, 2]) + u(4, self.flags) + attribute(15, u(4, 255))
+        return message(24, body + attribute(1, request[32:36]) + attribute(4, u(4, found[0])))
 
     def readinto(self, buf):
-        if not self._reads:
+        answer, self._answer = self._answer, None
+        if answer is None:
             return None
-        piece = self._reads.pop(0)
-        if isinstance(piece, OSError):
-            raise piece
-        buf[: len(piece)] = piece
-        return len(piece)
+        if isinstance(answer, OSError):
+            raise answer
+        n = min(len(buf), len(answer))
+        buf[:n] = answer[:n]
+        return n
+
+    def close(self):
+        pass
 
 
-def dump(*reads, **options):
-    """(whether it was whole, [(name, family, address)]) of a dump."""
-    a = Addresses(
-        lambda name: ProcFile("/no/" + name),
-        True,
-        InterfaceFilter("include" not in options, options.get("include", ())),
-    )
-    names = Names()
-    names.begin()
-    a._names = names
-    a._netlink._file = Kernel(*reads)
-    whole = a._netlink.dump(a, bytearray(1600))
-    return whole, entries(a, names)
+def asking(kernel, files, **options):
+    """A Collector of these files in the namespace that this kernel speaks of; it speaks to no other until the next."""
+    rtnetlink._connect = lambda: kernel
+    c = collector(files, **options)
+    c._addresses._kernel = rtnetlink.Rtnetlink()
+    return c
 
 
-def entries(a, names):
-    found = []
-    for i in range(a.count):
-        slot, family = a.table[18 * i], a.table[18 * i + 1]
-        name = None if slot == LEFT_OUT else names.name(slot)
-        if name and max(name) < 128:
-            name = name.decode()
-        raw = bytes(a.table[18 * i + 2 : 18 * i + 2 + (4 if family == 4 else 16)])
-        found.append(("left out" if slot == LEFT_OUT else name, family, raw))
-    return found
+def listening(c, room=1000):
+    """{port: interface or None} of TCP."""
+    sockets = SocketTable(50, room)
+    c.sockets(sockets)
+    assert sockets.tcp_read
+    return dict(ports(sockets, sockets.tcp_ports))
 
 
-LO = address("127.0.0.1", b"lo")
-ETH = address("192.0.2.1", b"eth0")
+def bridges(n):
+    """n addresses on 45 bridges."""
+    every = {"10.%d.%d.1" % (i >> 8, i & 255): [2 + i % 45] for i in range(n)}
+    return Kernel(every, {2 + i: b"br%d" % i for i in range(45)})
 
 
-def test_a_dump():
-    equal(dump(LO + ETH, DONE), (True, [("lo", 4, ip("127.0.0.1")), ("eth0", 4, ip("192.0.2.1"))]))
-    equal(dump(LO, ETH, DONE), dump(LO + ETH + DONE))
+def on_bridges(n):
+    return usual(tcp=table(TCP, [row("10.%d.%d.1" % (i >> 8, i & 255), 1000 + i) for i in range(n)]))
+
+
+def test_any_number_of_addresses():
+    for n in (1, 21, 45, 300, 600):
+        c = asking(bridges(n), on_bridges(n))
+        for _ in range(2):
+            equal((n, listening(c)), (n, {1000 + i: "br%d" % (i % 45) for i in range(n)}))
+        assert len(c._addresses.table) <= TABLE
+
+
+def test_any_number_of_addresses_and_the_owners_choice():
+    for options, chosen in (({"include": ("br7", "br4*")}, (7, 4, 40, 41, 42, 43, 44)), ({"exclude": ("br*",)}, ())):
+        c = asking(bridges(300), on_bridges(300), **options)
+        equal(listening(c), {1000 + i: "br%d" % (i % 45) for i in range(300) if i % 45 in chosen})
+
+
+def test_any_number_of_ipv6_addresses():
+    for n in (45, 224, 225, 300, 600):
+        files = usual(
+            if_inet6=inet6(*[("fd00::%x:1" % i, "br%d" % (i % 45)) for i in range(n)]),
+            tcp6=table(TCP6, [row("fd00::%x:1" % i, 1000 + i) for i in range(n)]),
+        )
+        c = collector(files, exclude=("br1",))
+        equal((n, listening(c)), (n, {1000 + i: "br%d" % (i % 45) for i in range(n) if i % 45 != 1}))
+        assert len(c._addresses.table) <= TABLE
+
+
+def test_an_address_is_asked_for_once_in_a_sample():
+    kernel = Kernel({"192.0.2.1": [2]}, {2: b"eth0"})
+    c = asking(kernel, usual(tcp=table(TCP, [row("192.0.2.1", 1000 + i) for i in range(100)])))
+    for n in (2, 4):
+        equal(listening(c), {1000 + i: "eth0" for i in range(100)})
+        equal(len(kernel.asked), n)
+
+
+def test_what_is_asked():
+    kernel = Kernel({"192.0.2.1": [258]}, {258: b"eth0"})
+    equal(listening(asking(kernel, usual(tcp=table(TCP, [row("192.0.2.1", 80)])))), {80: "eth0"})
+    # struct nlmsghdr: length, RTM_GETROUTE, NLM_F_REQUEST, sequence, port; struct rtmsg: AF_INET, 32 bits, …,
+    # RTM_F_FIB_MATCH; RTA_DST, RTA_OIF. Then RTM_GETLINK with struct ifinfomsg.
+    asked = u(4, 44) + u(2, 26) + u(2, 1) + u(4, 1) + u(4, 0) + bytes([2, 32, 0, 0, 0, 0, 0, 0]) + u(4, 0x2000)
+    asked += attribute(1, ip("192.0.2.1")) + attribute(4, u(4, 0))
+    link = u(4, 32) + u(2, 18) + u(2, 1) + u(4, 1) + u(4, 0) + bytes(4) + u(4, 258) + bytes(8)
+    equal(kernel.asked, [asked, link])
 
 
 def test_names_of_every_length():
     for name in (b"a", b"br-lan", b"eth0.100", b"wlx00c0caabcde"):
-        equal(dump(address("192.0.2.1", name))[1], [(name.decode(), 4, ip("192.0.2.1"))])
+        c = asking(Kernel({"192.0.2.1": [2]}, {2: name}), usual(tcp=table(TCP, [row("192.0.2.1", 80)])))
+        equal(listening(c), {80: name.decode()})
 
 
-def test_an_alias_is_an_address_of_its_interface():
-    equal(dump(address("192.0.2.1", b"eth0:1"))[1], [("eth0", 4, ip("192.0.2.1"))])
+def test_an_interface_that_is_renamed():
+    kernel = Kernel({"192.0.2.1": [2]}, {2: b"eth0"})
+    c = asking(kernel, usual(tcp=table(TCP, [row("192.0.2.1", 80)])))
+    equal(listening(c), {80: "eth0"})
+    kernel.names[2] = b"wan0"
+    equal(listening(c), {80: "wan0"})
 
 
-def test_a_point_to_point_link_has_the_local_address():
-    equal(dump(address("10.0.0.1", b"ppp0", "10.0.0.2"))[1], [("ppp0", 4, ip("10.0.0.1"))])
+def test_an_address_that_no_interface_has():
+    # That of another machine, one of a whole network that is local (ip route add local), or an interface just gone.
+    files = usual(tcp=table(TCP, [row("198.51.100.1", 80), row("0.0.0.0", 22)]))
+    for kernel in (
+        Kernel({}, {}),
+        Kernel({"198.51.100.1": [1]}, {1: b"lo"}, prefix=24),
+        Kernel({"198.51.100.1": [7]}, {}),
+    ):
+        equal(listening(asking(kernel, files)), {80: None, 22: None})
+        equal(listening(asking(kernel, files, exclude=("docker0",))), {22: None})
 
 
-def test_interfaces_that_are_not_wanted():
-    found = dump(LO + ETH, include=("eth0",))[1]
-    equal(found, [("left out", 4, ip("127.0.0.1")), ("eth0", 4, ip("192.0.2.1"))])
+OLD = 0x200  # RTM_F_CLONED
 
 
-def test_what_is_asked():
-    a = Addresses(lambda name: ProcFile("/no/" + name), True, None)
-    kernel = a._netlink._file = Kernel()
-    assert a._netlink.dump(a, bytearray(100))
-    # struct nlmsghdr: length, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, sequence, port; AF_INET
-    equal(kernel.asked, [u(4, 20) + u(2, 22) + u(2, 0x301) + u(4, 1) + u(4, 0) + bytes([2, 0, 0, 0])])
+def test_the_files_are_read_where_the_kernel_does_not_answer():
+    files = usual(tcp=table(TCP, [row("192.0.2.1", 80)]))
+    for kernel in (
+        Kernel({"192.0.2.1": [1]}, {1: b"lo"}, OLD),
+        Spoiled(OSError(errno.EPERM, "")),
+        Spoiled(None),
+        Spoiled(refusal(95)),
+        Spoiled(message(24, bytes(4))),
+        Spoiled(message(99, bytes(40))),
+    ):
+        c = asking(kernel, files)
+        for _ in range(2):
+            equal(listening(c), {80: "eth0"})
 
 
-def test_other_messages_and_attributes_are_passed_over():
-    equal(dump(message(16, bytes(40)) + ETH)[1], [("eth0", 4, ip("192.0.2.1"))])
-    equal(dump(address("192.0.2.1", b"eth0", None, attribute(99, b"abcde")))[1], [("eth0", 4, ip("192.0.2.1"))])
-    equal(dump(message(20, bytes(8) + attribute(2, ip("192.0.2.1"))))[1], [])  # no label
-    equal(dump(message(20, bytes(8) + attribute(3, b"eth0\0")))[1], [])  # no address
-    equal(dump(message(20, bytes(8) + attribute(2, bytes(16)) + attribute(3, b"eth0\0")))[1], [])
+class Spoiled(Kernel):
+    def __init__(self, answer):
+        Kernel.__init__(self, {}, {})
+        self.spoil = lambda _: answer
 
 
-def test_every_truncation_stays_within_its_bytes():
-    whole = LO + ETH
-    for n in range(1, len(whole)):
-        found = dump(whole[:n])[1]
-        assert found == [("lo", 4, ip("127.0.0.1"))][: len(found)], n
+def one(spoil):
+    kernel = Kernel({"192.0.2.1": [2]}, {2: b"eth0"})
+    kernel.spoil = spoil
+    return listening(asking(kernel, usual(tcp=table(TCP, [row("192.0.2.1", 80)]), route=None)))
 
 
-def test_lengths_that_lie():
-    assert not dump(u(4, 15) + LO[4:])[0]
-    assert not dump(u(4, 0) + LO[4:])[0]
-    assert not dump(u(4, 60000) + LO[4:])[0]
-    for size in (0, 1, 3, 200, 65535):
-        bad = bytearray(LO)
-        bad[24:26] = u(2, size)
-        equal(dump(bytes(bad))[1], [])
+def test_every_answer_that_is_cut():
+    for n in range(70):
+        found = one(lambda answer: answer[:n])
+        assert found in ({80: None}, {80: "eth0"}), (n, found)
 
 
-def test_every_change_of_one_byte_stays_within_bounds():
-    for i in range(len(LO)):
+def test_every_answer_with_one_byte_changed():
+    for i in range(60):
         for value in (0, 1, 4, 20, 127, 255):
-            broken = bytearray(LO + ETH)
-            broken[i] = value
-            dump(bytes(broken))
+            found = one(lambda answer: answer[:i] + bytes([value]) + answer[i + 1 :])
+            assert list(found) in ([80], []), (i, value, found)
 
 
-def test_a_kernel_that_refuses():
-    equal(dump(OSError(errno.EPERM, "")), (False, []))
+def test_lookups_without_end_take_no_more_room():
+    kernel = Kernel({"192.0.2.1": [2]}, {2: b"eth0"})
+    rows = [row("203.0.%d.%d" % (i >> 8, i & 255), 1000 + i) for i in range(700)]
+    files = usual(
+        tcp=table(TCP, rows + [row("192.0.2.1", 80)]), if_inet6=inet6(*[("fd00::%x" % i, "br0") for i in range(1, 300)])
+    )
+    c = asking(kernel, files)
+    found = listening(c)
+    equal((len(found), found[80], len(c._addresses.table)), (701, "eth0", TABLE))
 
 
-def test_a_dump_that_does_not_end():
-    equal(dump(*[message(16, bytes(8))] * 100)[0], False)
+SHARED = inet6(("fe80::1", "br-a"), ("fe80::1", "br-b"), ("fd00::1", "br-a"), ("fe80::2", "br-c"))
+ON_SHARED = [row("fe80::1", 53), row("fd00::1", 54), row("fe80::2", 55), row("::", 56)]
 
 
-def test_the_routes_are_read_where_netlink_does_not_help():
-    import fakeproc
-    from linkpulse.collect.linux import proc_lines
-
-    c = fakeproc.collector(fakeproc.usual())
-    opened = proc_lines.open
-    for netlink in (None, _Netlink()):
-        if netlink:
-            netlink._file = Kernel(OSError(errno.EPERM, ""))
-        c._addresses._netlink = netlink
-        names = Names()
-        names.begin()
-        c._addresses.fill(names, ProcLines())
-        equal(c._addresses._route_count, 2)
-        raw = bytearray(ip("192.0.2.77"))
-        c._addresses.learn(raw, 0, 4)
-        equal(entries(c._addresses, names)[-1], ("eth0", 4, ip("192.0.2.77")))
-    assert proc_lines.open is opened
+def test_an_ipv6_address_of_two_interfaces_is_nobodys():
+    files = usual(if_inet6=SHARED, tcp6=table(TCP6, ON_SHARED))
+    equal(listening(collector(files)), {53: None, 54: "br-a", 55: "br-c", 56: None})
 
 
-def test_longer_masks_win_whatever_their_order():
-    a = Addresses(lambda name: ProcFile("/no/" + name), False, InterfaceFilter(True))
-    names = Names()
-    names.begin()
-    a._names = names
-    routes = [("a", "10.0.0.0", "255.0.0.0"), ("b", "10.1.0.0", "255.255.0.0"), ("c", "10.1.2.128", "255.255.255.128")]
-    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
-        a._route_count = 0
-        for i in order:
-            name, net, mask = routes[i]
-            at = 9 * a._route_count
-            a._routes[at] = a.slot(name.encode(), 0, 1)
-            a._routes[at + 1 : at + 9] = ip(net) + ip(mask)
-            a._route_count += 1
-        for local, expected in (("10.9.9.9", b"a"), ("10.1.9.9", b"b"), ("10.1.2.127", b"b"), ("10.1.2.129", b"c")):
-            equal(names.name(a._route_to(ip(local), 0)), expected)
-        equal(a._route_to(ip("11.0.0.1"), 0), 255)
+def test_and_is_left_out_where_one_of_them_is_not_wanted():
+    for options, expected in (
+        ({"exclude": ("br-b",)}, {54: "br-a", 55: "br-c", 56: None}),
+        ({"include": ("br-a",)}, {54: "br-a", 56: None}),
+        ({"include": ("br-c",)}, {55: "br-c", 56: None}),
+        ({"exclude": ("br-c",)}, {53: None, 54: "br-a", 56: None}),
+        ({"include": ("br-a", "br-b")}, {53: None, 54: "br-a", 56: None}),
+    ):
+        files = usual(if_inet6=SHARED, tcp6=table(TCP6, ON_SHARED))
+        equal((options, listening(collector(files, **options))), (options, expected))
 
 
-def test_a_full_buffer_is_not_trusted():
-    whole, found = dump(ETH + bytes(1600 - len(ETH)))
-    equal(whole, False)
+# Another namespace: nobody to ask.
 
 
-def many(n):
-    """n addresses filled in, as reads of a netlink dump that are never full."""
-    return [address("10.0.%d.%d" % (i >> 8, i & 255), b"eth%d" % (i % 3)) for i in range(n)]
+def other(addresses, routes, rows, **options):
+    files = usual(tcp=table(TCP, [row(*given) for given in rows]), route=route(*routes), fib_trie=trie(*addresses))
+    return listening(collector(files, **options))
 
 
-class Missing:
-    """A file of /proc that is not there."""
-
-    align = 1
-
-    def rewind(self):
-        return None
+LAN = ("br-lan", "192.168.1.0", "255.255.255.0")
+GUEST = ("br-guest", "192.168.1.0", "255.255.255.0")
 
 
-def filled(n):
-    a = Addresses(lambda name: Missing(), True, InterfaceFilter(True, (), ("eth1",)))
-    a._netlink._file = Kernel(*many(n))
-    names = Names()
-    names.begin()
-    a.fill(names, ProcLines())
-    return a, names
+def test_another_namespace_one_address_in_each_network():
+    routes = (LAN, ("wg0", "10.8.0.0", "255.255.0.0"), ("wg0", "0.0.0.0", "0.0.0.0"))
+    addresses = ("192.168.1.1", "10.8.0.1")
+    rows = (("192.168.1.1", 80), ("10.8.0.1", 81), ("0.0.0.0", 82))
+    equal(other(addresses, routes, rows), {80: "br-lan", 81: "wg0", 82: None})
+    equal(other(addresses, routes, rows, exclude=("wg*",)), {80: "br-lan", 82: None})
 
 
-def slot_of(a, text):
-    found = [i for i in range(a.count) if bytes(a.table[18 * i + 2 : 18 * i + 6]) == ip(text)]
-    equal(len(found), 1)
-    return a.table[18 * found[0]]
+def test_another_namespace_two_interfaces_in_one_network():
+    rows = (("192.168.1.1", 80), ("192.168.1.2", 81), ("0.0.0.0", 82))
+    addresses = ("192.168.1.1", "192.168.1.2")
+    for guest in (GUEST, ("br-guest", "192.168.1.0", "255.255.255.128"), ("br-guest", "192.168.0.0", "255.255.0.0")):
+        equal(other(addresses, (LAN, guest), rows), {80: None, 81: None, 82: None})
+        equal(other(addresses, (LAN, guest), rows, exclude=("br-guest",)), {82: None})
+        equal(other(addresses, (LAN, guest), rows, include=("br-lan",)), {82: None})
+        equal(other(addresses, (LAN, guest), rows, exclude=("eth0",)), {80: None, 81: None, 82: None})
 
 
-def test_a_host_of_many_addresses_keeps_all_of_them():
-    a, names = filled(30)
-    for _ in range(2):
-        for i in range(200):
-            a.add(names.find(b"eth0", 0, 4), ip("10.1.0.%d" % i), 0, 4)
-        equal(a.count, 230)
-        equal(slot_of(a, "10.0.0.1"), LEFT_OUT)
-        equal(slot_of(a, "10.0.0.29"), names.find(b"eth2", 0, 4))
-        a._next = a.count = 30
+def test_another_namespace_two_addresses_in_one_network():
+    # One of them may be on an interface without a network of its own: lo, a tunnel, one that is down.
+    rows = (("192.168.1.1", 80), ("192.168.1.2", 81))
+    addresses = ("192.168.1.1", "192.168.1.2", "192.168.2.1")
+    equal(other(addresses, (LAN,), rows), {80: None, 81: None})
+    equal(other(addresses, (LAN,), rows, exclude=("br-lan",)), {})
+    equal(other(addresses, (LAN,), rows, include=("br-lan",)), {80: None, 81: None})
 
 
-def test_what_is_looked_up_never_takes_the_place_of_an_address():
-    a, names = filled(30)
-    for i in range(1000):
-        a.learn(ip("10.2.%d.%d" % (i >> 8, i & 255)), 0, 4)
-        assert a.count <= 256
-        if i % 10 == 0:
-            slot_of(a, "10.2.%d.%d" % (i >> 8, i & 255))  # or the row would be asked for again for ever
-    for i in range(30):
-        equal(slot_of(a, "10.0.0.%d" % i) == LEFT_OUT, i % 3 == 1)
+def test_another_namespace_an_address_that_two_interfaces_have():
+    equal(other(("192.168.1.1", "192.168.1.1"), (LAN,), (("192.168.1.1", 80),)), {80: None})
+
+
+def test_another_namespace_an_address_in_no_network():
+    for addresses in (("10.0.0.1",), ()):
+        equal(other(addresses, (LAN,), (("10.0.0.1", 80),)), {80: None})
+        equal(other(addresses, (LAN,), (("10.0.0.1", 80),), exclude=("wg0",)), {})
+    equal(other(("10.0.0.1",), (LAN,), (("192.168.1.1", 80),)), {80: None})
+
+
+def test_another_namespace_a_network_behind_a_gateway():
+    behind = ("eth0", "192.168.0.0", "255.255.0.0", 3)
+    equal(other(("192.168.1.1",), (behind, LAN), (("192.168.1.1", 80),)), {80: "br-lan"})
+    equal(other(("192.168.1.1",), (behind,), (("192.168.1.1", 80),)), {80: None})
+
+
+def test_another_namespace_says_what_it_cannot_tell():
+    for options, chosen in (({}, False), ({"exclude": ("wg0",)}, True)):
+        c = collector(usual(), **options)
+        assert ROOT + "/net" in c.source and "every address" in c.source
+        equal("left out" in c.source, chosen)

@@ -3,9 +3,9 @@
 import sys
 from array import array
 from check import equal
-from fakeproc import ip
+from fakeproc import ROOT, collector, connections, ip
 from linkpulse.collect.linux import netlink
-from linkpulse.collect.linux.addresses import ORDER, Addresses
+from linkpulse.collect.linux.addresses import NONE, ORDER, Addresses
 from linkpulse.collect.linux.proc_lines import ProcFile, ProcLines
 from linkpulse.collect.interface_filter import InterfaceFilter
 from linkpulse.sample.sockets import RECORD, SocketTable
@@ -22,12 +22,16 @@ def message(kind, body):
     return u(4, 16 + len(body)) + u(2, kind) + u(2, 2) + u(4, 1) + u(4, 0) + body
 
 
-def tcp(state, local, local_port, remote="0.0.0.0", remote_port=0, more=8):
-    """One socket as (family, state, message); `more` bytes of attributes."""
+def tcp(state, local, local_port, remote="0.0.0.0", remote_port=0, more=8, device=0):
+    """One socket as (family, state, message); `more` bytes of attributes, `device` the interface's index."""
     family = 10 if ":" in local else 2
     ends = bytes([local_port >> 8, local_port & 255, remote_port >> 8, remote_port & 255])
     addresses = b"".join([ip(a) + bytes(16 - len(ip(a))) for a in (local, remote)])
-    return family, state, message(20, bytes([family, state, 0, 0]) + ends + addresses + bytes(32) + bytes(more))
+    return (
+        family,
+        state,
+        message(20, bytes([family, state, 0, 0]) + ends + addresses + u(4, device) + bytes(28) + bytes(more)),
+    )
 
 
 class Kernel:
@@ -86,10 +90,38 @@ class Stat(ProcFile):
         return n
 
 
-class Reading:
-    """One reading of `sockets`: whole, the table, what was asked."""
+class Named:
+    """The kernel's answers on interfaces: their names by index, and who has an IPv4 address."""
 
-    def __init__(self, sockets, inuse=None, room=None, connections=50, again=0):
+    def __init__(self, names, addresses=()):
+        self.names = names
+        self.addresses = dict(addresses)
+
+    def begin(self):
+        pass
+
+    def name(self, addresses, device):
+        name = self.names.get(device)
+        return addresses.slot(name, 0, len(name)) if name else NONE
+
+    def interface(self, addresses, raw, device):
+        return self.name(addresses, self.addresses.get((bytes(raw[:4]), device)))
+
+
+class Reading:
+    """One reading of `sockets`: whole, the table, what was asked. `files` and `kernel` tell whose the addresses are."""
+
+    def __init__(
+        self,
+        sockets,
+        inuse=None,
+        room=None,
+        connections=50,
+        again=0,
+        files={},
+        kernel=None,
+        chosen=InterfaceFilter(True),
+    ):
         n4 = len([s for s in sockets if s[0] == 2])
         counts = (n4, len(sockets) - n4) if inuse is None else inuse
         kept = netlink._connect
@@ -97,14 +129,15 @@ class Reading:
         netlink._connect = lambda: self.kernel
         try:
             d = netlink.Netlink(lambda name: Stat(b"TCP6" if "6" in name else b"TCP", counts["6" in name]))
-            a = Addresses(lambda name: ProcFile("/no/" + name), False, InterfaceFilter(True))
-            state = array("i", (0,) * 13)
+            collector(files)
+            a = Addresses(lambda name: ProcFile(ROOT + "/net/" + name), False, chosen)
+            a._kernel = kernel
+            state = array("i", (0,) * 14)
             state[2], state[3], state[4], state[5] = LISTEN, ESTABLISHED, ORDER, 1
             for _ in range(1 + again):
                 self.table = SocketTable(connections)
                 self.table.begin()
-                a.count = 0
-                a._names = self.table.names
+                a.fill(self.table.names, ProcLines())
                 self.whole = d.tcp(state, bytearray(36), a, self.table, ProcLines())
         finally:
             netlink._connect = kept
@@ -112,6 +145,11 @@ class Reading:
     def ports(self):
         table = self.table.tcp_ports
         return [table.port(i) for i in range(table.kept)]
+
+    def interfaces(self):
+        table = self.table.tcp_ports
+        names = [self.table.names.name(table.slot(i)) for i in range(table.kept)]
+        return dict(zip(self.ports(), names))
 
 
 def many(n, family=4, more=8):
@@ -192,6 +230,55 @@ def test_a_kernel_without_sock_diag():
     netlink._connect = refuse
     try:
         d = netlink.Netlink(lambda name: Stat(b"TCP", 0))
-        equal(d.tcp(array("i", (0,) * 13), bytearray(36), None, None, None), False)
+        equal(d.tcp(array("i", (0,) * 14), bytearray(36), None, None, None), False)
     finally:
         netlink._connect = kept
+
+
+SHARED = {"if_inet6": b"".join([
+    b"fe80" + b"0" * 27 + b"1 02 40 20 80   br-a\n", b"fe80" + b"0" * 27 + b"1 12c 40 20 80   br-b\n",
+])}  # fmt: skip
+NAMES = {2: b"br-a", 300: b"br-b"}
+
+
+def test_a_shared_address_belongs_to_the_device_of_its_socket():
+    sockets = [
+        tcp(LISTEN, "fe80::1", 53, "::", 0, 8, 300),
+        tcp(LISTEN, "fe80::1", 54, "::", 0, 8, 2),
+        tcp(LISTEN, "fe80::1", 55, "::", 0, 8, 7),
+        tcp(LISTEN, "fe80::1", 56, "::", 0, 8),
+        tcp(LISTEN, "fe80::1", 57, "::", 0, 8, 300),
+        tcp(ESTABLISHED, "fe80::1", 90, "fe80::9", 1, 8, 2),
+        tcp(ESTABLISHED, "fe80::1", 91, "fe80::9", 2, 8, 300),
+    ]
+    r = Reading(sockets, files=SHARED, kernel=Named(NAMES))
+    equal((r.whole, r.interfaces()), (True, {53: b"br-b", 54: b"br-a", 55: None, 56: None, 57: b"br-b"}))
+    equal([found[1:] for found in connections(r.table)], [(90, "br-a"), (91, "br-b")])
+    r = Reading(sockets, files=SHARED, kernel=Named(NAMES), chosen=InterfaceFilter(exclude=("br-a",)))
+    equal((r.whole, r.interfaces()), (True, {53: b"br-b", 57: b"br-b"}))
+    equal([found[1:] for found in connections(r.table)], [(91, "br-b")])
+
+
+def test_a_listener_on_any_address_of_one_device():
+    sockets = [
+        tcp(LISTEN, "0.0.0.0", 80, "0.0.0.0", 0, 8, 300),
+        tcp(LISTEN, "0.0.0.0", 81),
+        tcp(LISTEN, "::", 82, "::", 0, 8, 2),
+    ]
+    equal(Reading(sockets, kernel=Named(NAMES)).interfaces(), {80: b"br-b", 81: None, 82: b"br-a"})
+    r = Reading(sockets, kernel=Named(NAMES), chosen=InterfaceFilter(exclude=("br-b",)))
+    equal(r.interfaces(), {81: None, 82: b"br-a"})
+
+
+def test_an_ipv4_address_that_only_a_sockets_device_tells():
+    # As in a VRF: the table of local addresses that all sockets use does not have it.
+    kernel = Named(NAMES, {(ip("10.0.0.1"), 300): 2})
+    sockets = [
+        tcp(LISTEN, "10.0.0.1", 80, "0.0.0.0", 0, 8, 300),
+        tcp(LISTEN, "10.0.0.1", 81),
+        tcp(ESTABLISHED, "10.0.0.1", 90, "10.0.0.9", 1, 8, 300),
+    ]
+    r = Reading(sockets, kernel=kernel)
+    equal((r.interfaces(), connections(r.table)), ({80: b"br-a", 81: None}, [("10.0.0.9:1", 90, "br-a")]))
+    r = Reading(sockets, kernel=kernel, chosen=InterfaceFilter(exclude=("eth0",)))
+    equal((r.interfaces(), connections(r.table)), ({80: b"br-a"}, [("10.0.0.9:1", 90, "br-a")]))

@@ -35,6 +35,9 @@ _RAW = const(36)
 # Where the columns of /proc/net/dev go in `values`: bytes, packets, six others, bytes, packets.
 _COLUMNS = b"\x00\x02\x08\x08\x08\x08\x08\x08\x04\x06"
 
+_OTHER = "complete, from %s/net; that namespace's files do not tell the interface of every address"
+_OTHER_CHOSEN = _OTHER + ": a socket that may be on one not wanted is left out"
+
 
 class Collector:
     """`counters(into)` fills a sample.Counters, `sockets(into)` a sample.SocketTable.
@@ -57,6 +60,8 @@ class Collector:
         self._tcp = (net("tcp", 150), net("tcp6"))
         self._udp = (net("udp", 128), net("udp6"))
         own = _own_namespace(proc)
+        if not own:
+            self.source = (_OTHER_CHOSEN if self._wanted.chosen else _OTHER) % proc
         self._addresses = Addresses(net, own, self._wanted)
         self._diag = None
         if own and _roomy():

@@ -20,7 +20,7 @@ class Rtnetlink:
     """`interface(...)` and `name(...)` give slots."""
 
     def __init__(self):
-        self._socket = self._file = None
+        self._file = None
         self._works = True  # the kernel knows the question
         self._slot = NONE
         self.begin()
@@ -93,9 +93,7 @@ class Rtnetlink:
             return None
         try:
             if self._file is None:
-                self._socket = socket.socket(16, 3, 0)  # AF_NETLINK, SOCK_RAW, NETLINK_ROUTE
-                self._socket.setblocking(False)
-                self._file = self._socket.makefile("rwb", 0)
+                self._file = _connect()
             self._file.write(request)
             # One datagram, and it is there when the question is sent; what is longer than the buffer is dropped.
             n = self._file.readinto(self._answer)
@@ -104,13 +102,16 @@ class Rtnetlink:
         except (OSError, AttributeError):
             pass
         self._refused = True
-        self._close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
         return None
 
-    def _close(self):
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = self._file = None
+
+def _connect():
+    s = socket.socket(16, 3, 0)  # AF_NETLINK, SOCK_RAW, NETLINK_ROUTE
+    s.setblocking(False)
+    return s.makefile("rwb", 0)
 
 
 def _message(length, kind):
