@@ -86,7 +86,8 @@ class FibFiles:
         slot = self._addresses.slot(buf, start, name)
         self._found = slot if self._found == NONE else self._addresses.shared(self._found, slot)
         if longer > 0:
-            self._longest[:] = network
+            for i in range(8):
+                self._longest[i] = network[i]
 
     def _trie_line(self, buf, start, end):
         # "Local:", "  |-- 192.0.2.1", "     /32 host LOCAL". Main may have the same entries again.
