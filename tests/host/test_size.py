@@ -33,10 +33,10 @@ def test_every_module_is_weighed_and_native_ones_twice(tmp_path):
             ["agent of a board, without its collector: 39936 B"],
         ),
         ([Size(f"linkpulse/board/{n}.py", 3 * KB, None) for n in ("board", "led")], ["network, LED, watchdog"]),
-        ([Size("linkpulse/collect/linux/__init__.py", 3 * KB, None)] * 22, []),
+        ([Size("linkpulse/collect/linux/__init__.py", 3 * KB, None)] * 23, []),
         (
-            [Size("linkpulse/collect/linux/__init__.py", 3 * KB, None)] * 23,
-            ["all, which no device loads: 70656 B, at most 67584"],
+            [Size("linkpulse/collect/linux/__init__.py", 3 * KB, None)] * 24,
+            ["all, which no device loads: 73728 B, at most 70656"],
         ),
     ],
 )
