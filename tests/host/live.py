@@ -38,7 +38,7 @@ RUNS = (
 )
 
 
-def _namespace():
+def namespace():
     """The command that makes a namespace, None where that is not allowed."""
     for command in (["unshare", "-n"], ["unshare", "-rn"]):
         if shutil.which("unshare") and not subprocess.run([*command, "true"], capture_output=True).returncode:
@@ -49,7 +49,7 @@ def _namespace():
 @functools.cache
 def observe(micropython, path, firmware, folder):
     """What was seen, {"runs": [...], "traffic": [...], "outside": {...}}; None where no namespace can be made."""
-    command = _namespace()
+    command = namespace()
     if command is None or not shutil.which("ip") or not shutil.which("ss"):
         return None
     given = {"micropython": micropython, "path": path, "firmware": firmware, "folder": folder}
