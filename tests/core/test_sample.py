@@ -137,11 +137,23 @@ def test_a_wrap_that_cannot_be_one_is_a_reset():
     equal(c.resets, 1)
 
 
-def test_a_counter_of_64_bits_does_not_wrap_at_32():
+def test_a_driver_that_counts_32_bits_on_a_platform_of_64():
+    # One counter after the other wraps; a packet counter that went back as well is a reset.
     c = Counters(64)
-    sample(c, eth0=0xFFFFFF00)
-    equal(sample(c, eth0=0x80), 0)
-    equal(c.resets, 1)
+    sample(c, eth0=(0xFFFFFF00, 5000, 0xFFFFF000, 5000))
+    sample(c, eth0=(0x80, 5001, 0xFFFFF001, 5001))
+    equal([c.difference(i) for i in range(4)], [0x180, 1, 1, 1])
+    c.commit()
+    sample(c, eth0=(0x81, 5002, 0x10, 5002))
+    equal(([c.difference(i) for i in range(4)], c.resets), ([1, 1, 0x100F, 1], 0))
+    c.commit()
+    equal((sample(c, eth0=(0x90, 3, 0x20, 3)), c.resets), (0, 1))
+    c = Counters(64)
+    sample(c, eth0=(0xFFFFFF00, 5000, 0, 0))
+    equal((sample(c, eth0=(0x80, 20, 0, 0)), c.resets), (0, 1))
+    c = Counters(64)
+    sample(c, eth0=(1 << 32, 5000, 0, 0))  # has counted further than 32 bits
+    equal((sample(c, eth0=(0x80, 5001, 0, 0)), c.resets), (0, 1))
 
 
 def test_differences_over_32_bits():
@@ -192,6 +204,28 @@ def test_an_interface_that_comes_back_starts_again():
             sample(c, eth0=100)
         equal((away, sample(c, eth0=100, ppp0=10**9)), (away, 0))
         equal(sample(c, eth0=100, ppp0=10**9 + 3), 3)
+
+
+def test_every_interface_that_is_not_counted_whole_is_a_gap():
+    c = Counters()
+    gaps = []
+    for interfaces in (
+        {"eth0": 1, "ppp0": 1000}, {"eth0": 2, "ppp0": 2000}, {"eth0": 3}, {"eth0": 4}, {"eth0": 5, "ppp0": 7},
+        {"eth0": 6, "ppp0": 1}, {"eth0": 7, "ppp0": 2},
+    ):  # fmt: skip
+        sample(c, **interfaces)
+        c.end()
+        gaps.append(c.gaps)
+    equal(gaps, [0, 0, 1, 1, 2, 3, 3])
+    c.begin()
+    c.missing()  # a sample that came to nothing is no gap
+    c.end()
+    sample(c, eth0=8, ppp0=3)
+    c.end()
+    equal(c.gaps, 3)
+    c = Counters(from_start=True)
+    sample(c, eth0=5)
+    equal(c.gaps, 0)
 
 
 def test_an_interface_away_keeps_the_others_baseline():

@@ -61,13 +61,15 @@ class Agent:
 
         `outcome` of the last report or try (accepted, rejected, unknown, error), the class of that `error`, and a
         count of each; `report_id` and `bytes` of the last report; `connected_since` and `last_accepted` in seconds
-        since 1970; `last_error` with its reason; `problem` with state files or the collector; `skipped` rows; `heap` in
-        use after a collection, in bytes.
+        since 1970; `last_error` with its reason; `problem` with state files or the collector; `skipped` rows; `gaps`,
+        how often a part of an interface's traffic was not counted (sample.Counters); `heap` in use after a collection,
+        in bytes.
         """
         s = self._status.values
         if not self._session.connected():
             s["connected_since"] = None
         s["skipped"] = self.reporter.skipped
+        s["gaps"] = self.reporter.counters.gaps
         s["source"] = self.reporter.source
         s["problem"] = self._ids.problem or self.reporter.problem or (self._baseline and self._baseline.problem)
         gc.collect()

@@ -34,6 +34,7 @@ class Counters:
         self.from_start = from_start
         self.names = Names()
         self.resets = 0  # how many interfaces were left out because a counter went backwards
+        self.gaps = 0  # how often an interface appeared, vanished or was reset, so that a part of it was not counted
         self._now = array("i")
         self._base = array("i")
         self._samples = 0
@@ -45,6 +46,9 @@ class Counters:
         self._samples += self._samples < 2
 
     def end(self):
+        if self._open:
+            for slot in range(self.names.known()):
+                self.gaps += self.names.vanished(slot)
         self._open = False
 
     def missing(self):
@@ -72,12 +76,14 @@ class Counters:
         if self.names.fresh:
             # Its totals may be older than this process, unless all counting began with it.
             if not (slot == known and self.from_start):
+                self.gaps += self._samples > 1
                 self._rebase(at)
             return True
         for which in range(4):
             if self._difference(at + 2 * which) < 0:
                 # The counter was reset. What came before is unknown, so this interface starts again from here.
                 self.resets += 1
+                self.gaps += 1
                 self._rebase(at)
                 break
         return True
@@ -130,14 +136,15 @@ class Counters:
     def _difference(self, at):
         # Negative for a reset. A wrap is believed only where the width says that one is possible and where the
         # difference it gives is under half the range: a radio that restarts shows small packet counters, whose wrap
-        # would be nearly a whole range.
+        # would be nearly a whole range. Under a width of 64 a driver may count 32 bits all the same.
         low = self._now[at] - self._base[at]
         high = self._now[at + 1] - self._base[at + 1]
         if low < 0:
             low += LOW_MASK + 1
             high -= 1
         if high < 0:
-            high = (high + 256) if self.width == 32 else (high & HIGH_MASK)
-            if high < 0 or high >= (128 if self.width == 32 else 0x20000000):
+            short = self.width == 32 or self._base[at + 1] < 256
+            high = (high + 256) if short else (high & HIGH_MASK)
+            if high < 0 or high >= (128 if short else 0x20000000):
                 return -1
         return (high << LOW_BITS) | low

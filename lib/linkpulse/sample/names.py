@@ -39,6 +39,10 @@ class Names:
         """The number of slots in use."""
         return len(self._names)
 
+    def vanished(self, slot):
+        """Whether the name was in the sample before, but is not in this one."""
+        return self._seen[slot] == _SEEN_BEFORE
+
     def seen(self, slot):
         return self._seen[slot] & _SEEN
 
