@@ -46,7 +46,7 @@ class Result:
         assert set(self.named("failed")) == {name, *also} and self.code == 1, self
         assert not self.named("warning"), self
         for left_out in self.named("skipped"):
-            self.says(left_out, "skipped", rf"before this is well: ({'|'.join((name, *also))})$")
+            self.says(left_out, "skipped", rf"until this works: ({'|'.join((name, *also))})$")
         assert f"{len(self.named('failed'))} of {len(self.checks)} checks failed" in self.error
 
 

@@ -242,14 +242,14 @@ def test_old_firmware(unix, monkeypatch):
 
 def test_no_micropython_for_a_gateway(gateway):
     gateway.arguments += ["--micropython", "/bin/false"]
-    gateway.doctor().only("firmware", "/bin/false is no MicroPython", "give another with .* --micropython PATH")
+    gateway.doctor().only("firmware", "/bin/false is not a MicroPython", "give another with .* --micropython PATH")
 
 
 @pytest.mark.parametrize(
     "removed,text",
     [
-        ("umqtt", "^umqtt.simple not there"),
-        ("linkpulse", "^linkpulse not there"),
+        ("umqtt", "^umqtt.simple cannot be found"),
+        ("linkpulse", "^linkpulse cannot be found"),
         ("linkpulse/session/backoff.mpy", "backoff"),
     ],
 )
@@ -261,7 +261,7 @@ def test_code_that_is_missing(unix, removed, text):
 
 def test_code_that_is_missing_on_a_gateway(gateway, mpy_path, monkeypatch):
     monkeypatch.setenv("MICROPYPATH", f"{mpy_path}:.frozen")
-    gateway.doctor().only("linkpulse", "umqtt.simple not there", "MICROPYPATH")
+    gateway.doctor().only("linkpulse", "umqtt.simple cannot be found", "MICROPYPATH")
 
 
 def test_code_of_another_firmware(unix):
@@ -294,7 +294,7 @@ def test_too_little_heap(make_board, on_qemu, tmp_path, micropython, mpy_path, v
     with qemu(make_board, 45056) as machine:
         found = on_qemu(machine)
     found.only("memory", "TLS does not fit in", also=["tls"])
-    found.says("tls", "failed", "", "first make room in the heap")
+    found.says("tls", "failed", "", "free heap first in the heap")
     lay_out(tmp_path / "small", mpy_path, vendor)
     with Relay(tmp_path / "small", micropython, "112K") as relay:
         found = Patient(tmp_path / "small", [relay.terminal], capsys, certs, embedded_broker).doctor()
@@ -333,10 +333,10 @@ def test_files_that_are_missing(unix, gateway):
     for patient in (unix, gateway):
         (patient.folder / "key.der").unlink()
         found = patient.doctor()
-        found.only("files", "key: .*key.der is not there$", "linkpulse provision")
+        found.only("files", "key: .*key.der does not exist$", "linkpulse provision")
         found.says("dates", "ok", "cert.der until")
     (unix.folder / "cert.der").unlink()
-    unix.doctor().only("files", "cert: cert.der is not there; key: key.der is not there")
+    unix.doctor().only("files", "cert: cert.der does not exist; key: key.der does not exist")
 
 
 def test_files_that_are_something_else(unix):
@@ -352,7 +352,7 @@ def test_a_key_that_others_can_read(gateway):
 def test_files_that_another_user_owns(gateway, monkeypatch):
     monkeypatch.setattr(OnGateway, "with_settings", lambda *_, **__: [["key", "/etc/linkpulse/key.der", 13]])
     found = inside.files(examination.Examination(OnGateway(gateway.folder / "settings.json", None)))
-    assert found.text == "key: /etc/linkpulse/key.der may not be read by you" and "as root" in found.hint
+    assert found.text == "key: /etc/linkpulse/key.der cannot be read by you" and "as root" in found.hint
 
 
 # ---- certificates ----
@@ -440,12 +440,12 @@ def test_a_key_without_its_public_part(owned, own):
     private = serialization.load_der_private_key(own[1].thing.key_der.read_bytes(), None)
     bare = bytes.fromhex("30310201010420") + private.private_numbers().private_value.to_bytes(32, "big")
     owned.put("key", bare + bytes.fromhex("a00a06082a8648ce3d030107"))
-    owned.doctor().says("key", "ok", "the broker has let them in")
+    owned.doctor().says("key", "ok", "the broker has accepted them")
     client(owned, own[0])
     owned.put("key", bare + bytes.fromhex("a00a06082a8648ce3d030107"))
     found = owned.doctor()
     found.says("tls", "failed", "the TLS handshake")
-    found.says("key", "warning", "cannot be seen")
+    found.says("key", "warning", "is unknown")
 
 
 def test_the_server_where_a_board_shows_it(gateway):
@@ -537,7 +537,7 @@ def test_wifi_that_does_not_come_up(unix):
     [
         ([["eth0", "up"], ["lo", "unknown"], ["wlan0", "down"]], "ok", "^eth0 up$"),
         ([["lo", "unknown"], ["tun0", "unknown"]], "warning", "whether tun0 is up"),
-        ([["eth0", "down"], ["lo", "unknown"]], "warning", "but loopback"),
+        ([["eth0", "down"], ["lo", "unknown"]], "warning", "except loopback"),
         ([["WLAN", "down"], ["LAN", "unknown"]], "warning", "whether LAN is up"),
     ],
 )
@@ -551,7 +551,7 @@ def test_interfaces(gateway, monkeypatch, found, status, text):
 def test_a_name_that_is_not_resolved(unix, gateway):
     for patient in (unix, gateway):
         found = patient.settings(host="a" * 64 + ".invalid").doctor()  # a label that long is asked of nobody
-        found.only("name", "a.invalid is not resolved", "spelled right")
+        found.only("name", "a.invalid is not resolved", "spelled correctly")
         assert found.named("skipped") == ["port", "tls", "connect", "subscribe", "publish", "response"]
 
 
@@ -607,7 +607,7 @@ def test_an_agent_that_runs_keeps_its_ids(gateway, runtime, vendor, mpy_path, se
         while json.loads(process.stdout.readline())["outcome"] != "accepted":
             pass  # it connects again
     assert found.code == 0 and found.named("skipped") == ["publish", "response"], found
-    found.says("publish", "skipped", rf"agent is running \(process {process.pid}\)", "stop it first")
+    found.says("publish", "skipped", rf"agent is running \(process {process.pid}\)", "stop the agent")
 
 
 def test_whose_agent_it_is(tmp_path):

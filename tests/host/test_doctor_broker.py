@@ -300,4 +300,4 @@ def test_mosquitto_and_its_access_rules(examine, certs, tmp_path, rules, well):
     if well:
         found.well()
     else:
-        found.only("response", "no answer", "mosquitto drops what its ACL forbids without a word")
+        found.only("response", "no answer", "mosquitto silently drops what its access rules forbid")

@@ -1,1 +1,1 @@
-"""`linkpulse doctor`: what is wrong with a board or a gateway, and what to do, one line a check."""
+"""`linkpulse doctor`: says what is wrong with a board or a gateway, and what to do, in one line for each check."""

@@ -1,4 +1,4 @@
-"""What certificates tell, which are public, and whether the key belongs to one: into the key only the device looks."""
+"""Checks the certificates, and whether the key belongs to one of them. Only the device reads the key."""
 
 import datetime
 import socket
@@ -14,19 +14,19 @@ from linkpulse_tools.doctor.examination import Examination
 from linkpulse_tools.doctor.model import FAILED, OK, WARNING, Finding, failed, ok, skipped, warning
 
 BIT_STRING, INTEGER = 0x03, 0x02  # ASN.1's universal tags
-RENEW = "`linkpulse provision THING --renew` makes a new one; the device's and the broker's clocks count too"
+RENEW = "`linkpulse provision THING --renew` makes a new one; check the clocks of the device and the broker, too"
 AGAIN = "`linkpulse provision` makes both, `linkpulse deploy` copies them"
 
 
 def parse(data: bytes) -> list[x509.Certificate]:
-    """The certificates in a file, PEM or DER; a ValueError where there are none."""
+    """The certificates in a file, as PEM or DER. A ValueError if there are none."""
     if b"-----BEGIN" in data:
         return x509.load_pem_x509_certificates(data)
     return [x509.load_der_x509_certificate(data)]
 
 
 def public_part(certificate: x509.Certificate) -> tuple[bytes, bytes] | None:
-    """(header, body) of the DER with which a private key's file holds the same public key; None for other kinds.
+    """(header, body) of the DER that stands for this public key in a private key's file, or None for other kinds.
 
     In an EC key it is a BIT STRING with the point (RFC 5915), in an RSA key an INTEGER, the modulus (RFC 8017).
     """
@@ -44,7 +44,7 @@ def public_part(certificate: x509.Certificate) -> tuple[bytes, bytes] | None:
 
 
 def key(this: Examination) -> Finding:
-    """Whether the private key is that of the certificate. Of the key nothing but yes or no leaves the device."""
+    """Whether the private key belongs to the certificate. Only yes or no leaves the device."""
     names = f"{this.settings['key']} and {this.settings['cert']}"
     part = public_part(_read(this, "cert")[0])
     same, comparable = this.place.with_settings(probes.KEY, HEADER=part[0], BODY=part[1]) if part else (False, False)
@@ -53,20 +53,20 @@ def key(this: Examination) -> Finding:
     if comparable:
         return failed(f"{this.settings['key']} is not the key of {this.settings['cert']}", AGAIN)
     if this.conversation.get("secured"):
-        return ok(f"{names} belong together: the broker has let them in")
-    text = f"whether {names} belong together cannot be seen: the key is of another kind, or without its public part"
+        return ok(f"{names} belong together: the broker has accepted them")
+    text = f"whether {names} belong together is unknown: the key is of another kind, or has no public part"
     return warning(text, AGAIN)
 
 
 def dates(this: Examination) -> Finding:
-    """Of the device's certificate, of its CA, and of the server's where it was seen."""
+    """The dates of the device's certificate, of its CA, and of the server's certificate if it was seen."""
     now, seen = datetime.datetime.now(datetime.timezone.utc), []
     for kind, name in (("cert", "cert"), ("ca", "CA")):
         try:
             found = _read(this, kind)
         except ValueError:
             continue
-        # One certificate that is good will do for an authority; what comes after the device's own is its chain.
+        # One valid CA certificate is enough. The certificates after the device's own are its chain.
         best = max(found, key=lambda c: c.not_valid_after_utc) if kind == "ca" else found[0]
         seen.append(_judged(f"{name} {this.settings[kind]}", best, now))
     server = this.conversation.get("server")
@@ -81,7 +81,7 @@ def dates(this: Examination) -> Finding:
 
 
 def _server(settings: dict) -> bytes | None:
-    """The certificate that the broker shows, seen from this machine. To look at: nothing is said to it."""
+    """The certificate that the broker shows to this machine. It is read only: nothing is sent over the connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
@@ -91,7 +91,7 @@ def _server(settings: dict) -> bytes | None:
         ):
             return tls.getpeercert(True)
     except (OSError, ValueError):
-        return None  # it ended the handshake, without a certificate from here
+        return None  # it ended the handshake, because it got no certificate
 
 
 def _read(this: Examination, kind: str) -> list[x509.Certificate]:

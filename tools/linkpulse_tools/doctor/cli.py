@@ -1,4 +1,4 @@
-"""The command: which device, the checks in their order, a table or JSON out."""
+"""The command line of `linkpulse doctor`, and the list of its checks."""
 
 import contextlib
 import json
@@ -81,13 +81,13 @@ def _examine(place: Place, report: bool, sheet: Sheet | Silence) -> list[Check]:
 
 @contextlib.contextmanager
 def _board(port: str | None):
-    """A board, which goes on with its main.py after."""
+    """A board. Its main.py starts again afterwards."""
     with serial_board.session(port) as board:
         try:
             yield OnBoard(board)
         except BaseException:
             with contextlib.suppress(serial_board.TransportError, OSError):
-                board.soft_reset()  # it may be in the middle of a check that Ctrl-C has cut short
+                board.soft_reset()  # Ctrl-C may have interrupted a check
             raise
         finally:
             with contextlib.suppress(serial_board.TransportError, OSError):

@@ -1,4 +1,4 @@
-"""With the broker: TLS, to be let in, to subscribe, to publish, and the first answer."""
+"""The checks with the broker: TLS, connect, subscribe, publish, and the first answer."""
 
 import base64
 
@@ -7,30 +7,30 @@ from linkpulse_tools.doctor.examination import Examination
 from linkpulse_tools.doctor.model import Finding, failed, ok, skipped, told, warning
 
 KNOWN = (
-    "look at key and dates below. If both are well: on AWS the certificate must be active; a broker of your own must "
-    "have this certificate's CA (cafile), and not this certificate on its revocation list (crlfile)"
+    "look at key and dates below. If both are right: on AWS, the certificate must be active. A broker of your own must "
+    "know the CA of this certificate (cafile), and its revocation list (crlfile) must not contain this certificate"
 )
-CONN_EOF = -0x7280  # MBEDTLS_ERR_SSL_CONN_EOF, where a firmware has no names for errors
-SHORT_OF_MEMORY = "first make room in the heap (memory, above): short of it, TLS gives reasons like this one"
-# By the code of CONNACK.
+CONN_EOF = -0x7280  # MBEDTLS_ERR_SSL_CONN_EOF, for firmware without names for errors
+SHORT_OF_MEMORY = "free heap first (see memory, above): with too little, TLS can report a wrong reason such as this one"
+# The hints by the code of CONNACK.
 REFUSALS = {
-    "1": "set the broker to MQTT 3.1.1",
-    "2": "is the client id one that the broker allows?",
-    "4": "let the broker take the certificate as identity (mosquitto: use_identity_as_username true)",
-    "5": "let the broker's access rules allow this client id to connect",
-    "7": "let the policy allow iot:Connect for this client id",
+    "1": "let the broker accept MQTT 3.1.1",
+    "2": "does the broker allow this client id?",
+    "4": "let the broker identify clients by their certificate (mosquitto: use_identity_as_username true)",
+    "5": "allow this client id to connect in the broker's access rules",
+    "7": "allow iot:Connect for this client id in the policy",
 }
 
 
 def tls(this: Examination) -> Finding:
-    """The server's proof, and the device's. It is the agent's own session, which goes on to subscribe."""
+    """The TLS handshake. It is the agent's own session, which continues with connect and subscribe."""
     topic = _topic(this)
     topics = (f"{topic}/accepted", f"{topic}/rejected")
     this.conversation = this.place.with_settings(probes.SESSION, this.patience, fresh=True, TOPICS=topics)
     if this.conversation["server"]:
         this.conversation["server"] = base64.b64decode(this.conversation["server"])
     if this.conversation["secured"]:
-        return ok(f"{this.settings['server_name']} proved itself, and the device's certificate was taken")
+        return ok(f"{this.settings['server_name']} proved its identity, and accepted the device's certificate")
     kind, text = this.conversation["error"]
     if kind == "MemoryError":
         return failed("the TLS handshake does not fit into the heap", "see memory, above")
@@ -54,22 +54,22 @@ def connect(this: Examination) -> Finding:
     kind, text = this.conversation["error"]
     if kind == "AuthError" and "CONNACK" in text:
         return failed(text, REFUSALS.get(text.rpartition("CONNACK ")[2].rstrip(")"), ""))
-    if kind == "AuthError":  # TLS 1.3 lets the broker refuse a certificate after the handshake
+    if kind == "AuthError":  # with TLS 1.3 the broker refuses a certificate after the handshake
         return failed(text, KNOWN)
     if kind == "NetworkError":
-        hint = f"its policy: does it allow client id {client} to connect (AWS: iot:Connect, certificate attached)?"
+        hint = f"does its policy allow client id {client} to connect (AWS: iot:Connect, policy attached)?"
         return failed(f"the broker closed the connection after CONNECT ({text})", hint)
     return told(text)
 
 
 def subscribe(this: Examination) -> Finding:
-    """To the topics of the answers."""
+    """The subscriptions to the topics of the answers."""
     topic = _topic(this)
     both = f"{topic}/accepted and /rejected"
     if this.conversation["subscribed"]:
         return ok(both)
     kind, text = this.conversation["error"]
-    hint = f"let the broker's policy allow to subscribe to and receive from {both} (AWS: iot:Subscribe, iot:Receive)"
+    hint = f"allow to subscribe to {both} in the broker's policy (AWS: iot:Subscribe, iot:Receive)"
     if kind == "NetworkError":
         return failed("the broker closed the connection after SUBSCRIBE", hint)
     if kind == "AuthError":
@@ -78,15 +78,15 @@ def subscribe(this: Examination) -> Finding:
 
 
 def publish(this: Examination) -> Finding:
-    """A real report, by the agent itself."""
+    """A real report from the agent itself."""
     topic = _topic(this)
     if not this.report_wanted:
-        return skipped("left out, as told (--no-report)")
+        return skipped("left out because of --no-report")
     process = running.agent(this.settings) if this.place.gateway else None
     if process:
-        # Its ids would not be above this one's any more, and be refused.
-        text = f"the agent is running (process {process}), and a report from here would go between its own"
-        return skipped(text, "for this check stop it first, and start it again after")
+        # The agent's next id might be lower than this report's, and the service would refuse it.
+        text = f"the agent is running (process {process}), and a report from here would disturb its report ids"
+        return skipped(text, "stop the agent for this check, and start it again afterwards")
     this.report = this.place.ask(probes.REPORT, this.patience, fresh=True, TIDY=this.place.gateway)
     if this.report["published"]:
         return ok(f"report {this.report['report_id']} of {this.report['bytes']} bytes to {topic}")
@@ -95,34 +95,34 @@ def publish(this: Examination) -> Finding:
         return failed("the report does not fit into the heap", "see memory, above")
     if this.report["report_id"] is None:
         if this.is_failed("memory"):
-            return failed(f"it does not come to a report with the agent in the heap: {text}", SHORT_OF_MEMORY)
+            return failed(f"no report could be made: {text}", SHORT_OF_MEMORY)
         return told(text)
-    hint = f"let the broker's policy allow to publish to {topic} (AWS: iot:Publish)"
+    hint = f"allow to publish to {topic} in the broker's policy (AWS: iot:Publish)"
     if this.report["error"] == "NetworkError":
         return failed("the broker closed the connection after PUBLISH", hint)
     return failed(f"no PUBACK: {text}", hint)
 
 
 def response(this: Examination) -> Finding:
-    """What the service says to that report."""
+    """The service's answer to that report."""
     outcome, text = this.report["outcome"], this.report["last_error"] or ""
     number, topic = this.report["report_id"], _topic(this)
     if outcome == "accepted":
         problem = this.report["problem"]
         return warning(f"report {number} accepted; {problem}", "see docs/reliability.md") if problem else ok("accepted")
     if outcome == "rejected" and "Throttled" in text:
-        return ok("the service answers: it took a report less than 300 s ago, and refuses the next until then")
+        return ok("the service answers. It refused this report because the last one came less than 300 s ago")
     if outcome == "rejected":
         hint = (
-            "the service says what it misses. Where it is the id: ids are ahead of the clock after many starts, or the "
+            "the service says what is wrong. If it is the id: ids are ahead of the clock after many starts, or the "
             "clock has gone back"
         )
         return failed(text, hint)
     if outcome == "unknown":
         return failed(
             f"no answer within {this.settings['timeout']} s",
-            f"nobody answers on {topic}: is it what the service hears (on a broker of your own: `linkpulse listen`)? "
-            "mosquitto drops what its ACL forbids without a word: its log tells",
+            f"nobody answers on {topic}. On a broker of your own, run `linkpulse listen`. mosquitto silently drops "
+            "what its access rules forbid, and its log says so",
         )
     return failed(f"the connection was lost before the answer: {text}", "does another client use this client id?")
 

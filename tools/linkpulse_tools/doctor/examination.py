@@ -1,4 +1,4 @@
-"""The checks one after the other: what an earlier failure makes impossible is skipped, all else is done."""
+"""Does the checks in their order. A check that cannot work after an earlier failure is skipped."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from linkpulse_tools.doctor.model import FAILED, SKIPPED, Check, Finding, failed
 from linkpulse_tools.doctor.places import Gone, Place
 
 MORE_HEAP = "free heap: freeze the agent into the firmware (boards/), lower `connections`, load less in boot.py"
-# What a device's own exception means where a check says nothing better.
+# What an exception on the device means, if the check does not explain it better.
 MEANINGS = {
     "MemoryError": (
         "this check does not fit into the heap of this device",
@@ -20,11 +20,11 @@ MEANINGS = {
 
 @dataclass
 class Examination:
-    """What is examined, and what is known of it so far.
+    """What is examined, and what is known about it so far.
 
-    `settings`: the device's own, as probes.FACTS lists them, {} until they are read. `conversation`: what the session
-    with the broker came to, `report`: what the report came to, as the probes tell it. `report_wanted`: whether to make
-    one.
+    `settings` are the device's own, as probes.FACTS lists them, or {} until they are read. `conversation` is the result
+    of the session with the broker, and `report` that of the report, as the probes print them. `report_wanted` says
+    whether to make one.
     """
 
     place: Place
@@ -41,14 +41,17 @@ class Examination:
 
     @property
     def patience(self) -> float:
-        """Seconds for what is tried on the network: network, name, TCP, TLS and each packet have their time."""
+        """The seconds for a check on the network: network, name, TCP, TLS and each packet have a timeout of their
+        own."""
         return 10.0 * self.settings["timeout"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One check: `look(examination)` gives its finding. It cannot work without those that `needs` names; it is made
-    where `when(examination)` is true."""
+    """One check. `look(examination)` returns its finding.
+
+    `needs` names the checks without which it cannot work. It is done if `when(examination)` is true.
+    """
 
     name: str
     look: Callable[[Examination], Finding]
@@ -57,7 +60,7 @@ class Step:
 
 
 def examine(steps: tuple[Step, ...], this: Examination, begins=lambda name: None) -> Iterator[Check]:
-    """Every check as it is done; `begins` is called with the name of each before it."""
+    """Yields every check when it is done. `begins` is called with the name of each check before it."""
     for step in steps:
         if not step.when(this):
             continue
@@ -68,13 +71,13 @@ def examine(steps: tuple[Step, ...], this: Examination, begins=lambda name: None
 
 
 def _blocked(step: Step, this: Examination) -> Finding | None:
-    """Why it cannot be done: the failure that is behind it, not what was skipped for the same reason."""
+    """Why a check cannot be done: the failure that caused it, and not a check that was skipped for the same reason."""
     for need in step.needs:
         finding = this.found.get(need)
         if finding and finding.status in (FAILED, SKIPPED):
             cause = this.causes.get(need, need)
             this.causes[step.name] = cause
-            return skipped(f"not possible before this is well: {cause}")
+            return skipped(f"not possible until this works: {cause}")
     return skipped("the device does not answer any more") if this.gone else None
 
 
@@ -88,6 +91,7 @@ def _look(step: Step, this: Examination) -> Finding:
         this.gone = True
         return failed(
             f"the device does not answer any more: {error}",
-            "was it unplugged? A watchdog resets a board that looks up a name for longer than `watchdog`: "
-            "write the broker's address in `host` then",
+            "was it unplugged? A watchdog resets a board that takes longer than `watchdog` to resolve a name. "
+            "In that case, "
+            "use the broker's address as `host`",
         )

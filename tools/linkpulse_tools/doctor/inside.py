@@ -1,4 +1,4 @@
-"""What can be seen without a network: firmware, code, heap, settings, files, clock."""
+"""The checks that need no network: firmware, code, heap, settings, files, clock."""
 
 import datetime
 import re
@@ -13,15 +13,16 @@ from linkpulse_tools.errors import ToolError
 
 DEPLOY = "`linkpulse deploy` copies it"
 DEPLOY_NEW = "`linkpulse deploy` brings the board up to date"
-# Bytes that must be free once the agent is loaded, measured with P-256 certificates. On the Cortex-M3 in QEMU a report
-# is accepted with 34,048 and not with 33,024; on the unix port, where TLS has its memory elsewhere and a word has 8
-# bytes, with 12,832 and not with 10,784.
+# The bytes that must be free when the agent is loaded, measured with P-256 certificates. On the Cortex-M3 in QEMU, a
+# report
+# is accepted with 34,048 bytes and not with 33,024. On the unix port, where TLS has memory of its own and a word has 8
+# bytes, it is accepted with 12,832 and not with 10,784.
 WITH_TLS, WITHOUT_TLS = 33_792, 12_288
-PIECE_WITH_TLS, PIECE_WITHOUT_TLS = 17_408, 2_048  # a TLS record's buffer; the session's
+PIECE_WITH_TLS, PIECE_WITHOUT_TLS = 17_408, 2_048  # the buffer of a TLS record; that of the session
 SPARE = 2_048
-TLS_INSIDE = 4_096  # what TLS takes of Python's heap, where it takes its buffers from there
-OFF = 300  # seconds that a clock may be wrong
-CANNOT_READ = {2: "is not there", 13: "may not be read by you"}
+TLS_INSIDE = 4_096  # TLS takes at least this much of Python's heap if its buffers are there
+OFF = 300  # the seconds that a clock may be wrong
+CANNOT_READ = {2: "does not exist", 13: "cannot be read by you"}
 
 
 def firmware(this: Examination) -> Finding:
@@ -32,7 +33,7 @@ def firmware(this: Examination) -> Finding:
 
 
 def linkpulse(this: Examination) -> Finding:
-    """The code: linkpulse and umqtt.simple, whole and of this version."""
+    """The code: linkpulse and umqtt.simple, complete and in this version."""
     try:
         this.place.prepare()
         version, where, umqtt = this.place.ask(probes.LINKPULSE, fresh=True)
@@ -44,27 +45,27 @@ def linkpulse(this: Examination) -> Finding:
     except BoardError as error:
         if error.kind == "ValueError":  # incompatible .mpy file
             return failed(f"the code was made for another firmware: {error.text}", DEPLOY_NEW)
-        if error.kind in ("ImportError", "AttributeError"):  # the package's own for a module that fails
+        if error.kind in ("ImportError", "AttributeError"):  # the package raises it for a module that fails
             return failed(f"the code is not complete: {error.text.rpartition(': ')[2]}", DEPLOY)
         raise
     if missing:
-        hint = "`micropython -m mip install` brings umqtt.simple; name the folders in MICROPYPATH"
-        return failed(f"{' and '.join(missing)} not there", hint if this.place.gateway else DEPLOY)
+        hint = "`micropython -m mip install` installs umqtt.simple. MICROPYPATH must name the folders"
+        return failed(f"{' and '.join(missing)} cannot be found", hint if this.place.gateway else DEPLOY)
     lies = this.place.gateway or this.place.read(where) is not None
     text = f"linkpulse {version} ({where.rpartition('/')[0] if lies else 'frozen in'}), umqtt.simple"
     if lies and where.startswith("linkpulse/"):
-        return warning(f"{text}: it lies beside main.py and hides lib/linkpulse", "remove the folder linkpulse")
+        return warning(f"{text}: it is beside main.py and hides lib/linkpulse", "remove the folder linkpulse")
     if version != __version__:
         return warning(f"{text}, and these tools are {__version__}", DEPLOY_NEW)
     return ok(text)
 
 
 def memory(this: Examination) -> Finding:
-    """What the agent leaves of the heap, against what TLS and a report take."""
+    """Compares the heap that the agent leaves free with what TLS and a report take."""
     said = this.place.run(probes.filled(probes.MEMORY, PATH=this.place.path), fresh=True)
     free, tls, block = _numbers(said)
     largest = block * int(re.search(r"max free sz: (\d+)", said)[1])
-    growth = re.search(r"max new split: (\d+)", said)  # of a heap that grows, as an ESP32's
+    growth = re.search(r"max new split: (\d+)", said)  # for a heap that grows, as on an ESP32
     largest = max(largest, int(growth[1]) if growth else 0)
     if tls < 0:
         return failed(f"{free:,} bytes free beside the agent, {largest:,} in one piece: TLS does not fit in", MORE_HEAP)
@@ -85,7 +86,7 @@ def _numbers(said: str) -> list[int]:
 
 
 def settings(this: Examination) -> Finding:
-    """There, valid, and the hardware that they name as well."""
+    """The settings: the file exists, is valid, and the hardware that it names is there."""
     try:
         found = this.place.with_settings(probes.SETTINGS, fresh=True)
     except BoardError as error:
@@ -101,12 +102,12 @@ def settings(this: Examination) -> Finding:
     this.settings = found
     text = f"{this.place.path}: thing {found['thing']}, broker {found['host']} port {found['port']}"
     if found["warnings"]:
-        return warning(f"{text}; {'; '.join(found['warnings'])}", "docs/settings.md says what it means")
+        return warning(f"{text}; {'; '.join(found['warnings'])}", "`linkpulse settings` explains every key")
     return ok(text)
 
 
 def files(this: Examination) -> Finding:
-    """CA, certificate and key: there, readable, and what they should be."""
+    """The files with CA, certificate and key: they exist, can be read, and contain what they should."""
     try:
         missing = this.place.with_settings(probes.FILES)
     except BoardError as error:
@@ -128,7 +129,7 @@ def files(this: Examination) -> Finding:
 
 
 def clock(this: Examination) -> Finding:
-    """Set, and near this machine's: certificates are judged by it."""
+    """The clock: it is set, and near this machine's. Certificates are checked with it."""
     now, date = this.place.ask(probes.CLOCK)
     shown = "{:04}-{:02}-{:02} {:02}:{:02}:{:02}".format(*date)
     if now is None:

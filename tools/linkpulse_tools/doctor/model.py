@@ -1,4 +1,4 @@
-"""What a check can find."""
+"""What a check finds."""
 
 from dataclasses import asdict, dataclass
 
@@ -7,7 +7,7 @@ OK, WARNING, FAILED, SKIPPED = "ok", "warning", "failed", "skipped"
 
 @dataclass(frozen=True)
 class Finding:
-    """`text` is what was seen, in plain words; `hint` what to do, where there is something to do."""
+    """`text` says what was seen, in plain words. `hint` says what to do, if there is something to do."""
 
     status: str
     text: str
@@ -16,7 +16,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """A finding with the name of what was looked at."""
+    """A finding with the name of its check."""
 
     name: str
     status: str
@@ -45,6 +45,6 @@ def skipped(text: str, hint: str = "") -> Finding:
 
 
 def told(message: str, more: str = "") -> Finding:
-    """A failure as the device's own code words it: what is wrong, a colon, what to do."""
+    """A failure in the words of the device's own code: what is wrong, a colon, what to do."""
     text, _, hint = message.rpartition(": ")
     return failed(text or message, " ".join(filter(None, (hint if text else "", more))))

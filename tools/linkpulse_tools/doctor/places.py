@@ -1,4 +1,4 @@
-"""Where the device's code runs: on a board at a serial port, or here, under MicroPython on Linux."""
+"""The places where the device's code runs: a board at a serial port, or this Linux machine."""
 
 import json
 import os
@@ -15,49 +15,50 @@ from linkpulse_tools.device import identity, interpreter, process
 from linkpulse_tools.device.serial_board import ANSWER, BoardError, Remote, TransportError
 from linkpulse_tools.doctor.probes import BEGIN, filled
 
-HEAP = "512K"  # as the Linux packages start the agent
+HEAP = "512K"  # as in the Linux packages
 
 
 class Gone(Exception):
-    """The device does not answer any more, and why."""
+    """The device does not answer any more. The message says why."""
 
 
 class Place:
-    """`run` raises a BoardError for the device's own exception and Gone when there is no device any more.
+    """Runs scripts on the device.
 
-    `path` is where the settings are, for the device's code. `gateway`: it is Linux, and this machine.
+    `run` raises a BoardError for an exception on the device, and Gone if the device is gone. `path` is the path of the
+    settings, as the device's code sees it. `gateway` says that the device is this Linux machine.
     """
 
     path: str
     gateway: bool
 
     def firmware(self) -> str:
-        """What runs here, in words; a ToolError for what cannot run the agent."""
+        """A text that says what the device runs. A ToolError if that cannot run the agent."""
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Whatever the device's code needs before it can run; a ToolError where that cannot be had."""
+        """Provide what the device's code needs. A ToolError if that fails."""
 
     def run(self, script: str, patience: float = ANSWER, fresh: bool = False) -> str:
-        """What it prints. `fresh`: from a heap that nothing else was in."""
+        """The script's output. `fresh` means that it runs in an empty heap."""
         raise NotImplementedError
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes; None where there is none that can be read."""
+        """A file's bytes, or None if it cannot be read."""
         raise NotImplementedError
 
     def ask(self, script: str, patience: float = ANSWER, fresh: bool = False, **values):
-        """What a script's last line tells."""
+        """The value in the last line of a script's output."""
         said = self.run(filled(script, PATH=self.path, **values), patience, fresh)
         return json.loads(said.strip().splitlines()[-1])
 
     def with_settings(self, script: str, patience: float = ANSWER, fresh: bool = False, **values):
-        """The same of a script that begins with the settings, `s`, and the hardware that they name, `board`."""
+        """The same, for a script that begins with the settings, `s`, and the hardware that they name, `board`."""
         return self.ask(BEGIN + script, patience, fresh, **values)
 
 
 class OnBoard(Place):
-    """A board whose session the caller holds."""
+    """A board. The caller keeps the session open."""
 
     path, gateway = SETTINGS, False
 
@@ -89,7 +90,7 @@ class OnBoard(Place):
 
 
 class OnGateway(Place):
-    """This machine. The code is what MICROPYPATH names, else that which came with these tools."""
+    """This machine. The code is in the folders in MICROPYPATH, or else the code that came with these tools."""
 
     gateway = True
 
@@ -114,7 +115,7 @@ class OnGateway(Place):
                 command, env=self._env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patience
             )
         except subprocess.TimeoutExpired as error:
-            raise Gone(f"it came to no end in {patience:g} s") from error
+            raise Gone(f"it did not end in {patience:g} s") from error
         if done.returncode:
             raise BoardError(done.stderr or done.stdout or f"exit code {done.returncode}")
         return done.stdout

@@ -1,10 +1,11 @@
-"""What runs on the device: short scripts, each of which ends with one line of JSON.
+"""The scripts that run on the device. Each prints one line of JSON at its end.
 
-They use the device's own modules, so that what they find is what the agent will find. A script that fails does so with
-those modules' own exceptions. No script prints a secret. Words in capitals are put in by `filled`.
+They use the device's own modules, so they find what the agent will find, and fail with the exceptions of these modules.
+No script prints a secret. `filled` replaces the words in capitals.
 """
 
-# The settings, and the hardware that they name, which is kept for the next script: a driver is not to be made twice.
+# The settings, and the hardware that they name. It is kept for the next script, because a driver must not be made
+# twice.
 BEGIN = """
 import json
 from linkpulse.settings import load
@@ -33,7 +34,7 @@ _f = getattr(_l, "__file__", "")
 print(json.dumps([_l and _l.__version__, _f, bool(_has("umqtt.simple"))]))
 """
 
-# Whether it is whole; whether it fits is for the next one to say.
+# Whether the code is complete. The next script says whether it fits.
 AGENT = """
 try:
     import linkpulse.agent.agent
@@ -42,8 +43,9 @@ except MemoryError:
 print("[]")
 """
 
-# As main.py begins, and then what TLS takes of Python's heap before a handshake: little where its memory is elsewhere,
-# -1 where there is not enough.
+# It begins like main.py, and then measures what TLS takes of Python's heap before a handshake. That is little if TLS
+# has
+# memory of its own, and -1 if there is not enough.
 MEMORY = """
 import gc
 gc.collect()
@@ -98,7 +100,7 @@ from linkpulse.port.clock import epoch
 print(json.dumps([epoch(), list(time.gmtime()[:6])]))
 """
 
-# Interfaces as [name, "up", "down" or "unknown"]; with one that the settings name, its address alone.
+# The interfaces as [name, "up", "down" or "unknown"]. If the settings name one, only its address.
 NETWORK = """
 import sys
 _found = []
@@ -125,7 +127,7 @@ else:
 print(json.dumps([_address, _found]))
 """
 
-# Sets the clock where it is not set; whether that was so, and by how many seconds the clock is ahead else.
+# Sets the clock if it is not set. Prints whether that was so, or else by how many seconds the clock is ahead.
 TIME = """
 from linkpulse.port.clock import epoch, synchronize
 _now = epoch()
@@ -134,7 +136,7 @@ synchronize(s.ntp, setter=None if _now is None else _got.append)
 print(json.dumps([_now is None, _now - _got[0] if _got else 0]))
 """
 
-# Addresses as text, or on the unix port as a struct sockaddr in hexadecimal.
+# The addresses as text. On the unix port, each is a struct sockaddr in hexadecimal.
 NAME = """
 import binascii, socket
 _found = []

@@ -1,4 +1,4 @@
-"""Whether an agent runs on this machine with the same settings: its report ids must not be overtaken."""
+"""Finds an agent that runs on this machine with the same settings, because its report ids must stay the highest."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def agent(settings: dict, proc: Path = Path("/proc")) -> int | None:
-    """Its process id. One whose settings cannot be read counts: on most machines there is one agent."""
+    """Its process id, or None. An agent whose settings cannot be read counts, too: most machines have only one."""
     for folder in proc.glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
@@ -23,7 +23,7 @@ def agent(settings: dict, proc: Path = Path("/proc")) -> int | None:
 
 def _settings(folder: Path, path: str) -> dict | None:
     try:
-        # As that process sees it: from its folder, or below its root.
+        # The path as that process sees it: from its folder, or below its root.
         return json.loads((folder / "root" / path[1:] if path[0] == "/" else folder / "cwd" / path).read_bytes())
     except (OSError, ValueError):
         return None

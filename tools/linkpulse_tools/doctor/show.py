@@ -1,4 +1,4 @@
-"""The checks as a table, which grows while they are made where it is shown on a terminal."""
+"""Shows the checks as a table. On a terminal, the table grows while the checks are done."""
 
 import contextlib
 
@@ -13,7 +13,7 @@ STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "
 
 
 class Sheet:
-    """`begin(name)` and `add(check)` as it goes; leaving prints what there is."""
+    """A context manager with `begin(name)` and `add(check)`. When it is left, it prints the table."""
 
     def __init__(self, console: Console):
         self._console, self._checks, self._now = console, [], None
@@ -61,7 +61,7 @@ class Sheet:
 
 
 class Silence:
-    """The same for JSON, which is printed at the end; what is being done is shown on standard error, on a terminal."""
+    """The same for JSON, which is printed at the end. If standard error is a terminal, it shows the current check."""
 
     def __init__(self, progress: Console):
         self._status = progress.status("") if progress.is_terminal else contextlib.nullcontext()

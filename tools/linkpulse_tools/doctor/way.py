@@ -1,4 +1,4 @@
-"""The way to the broker: network, time server, name, TCP."""
+"""The checks on the way to the broker: network, time server, name, TCP."""
 
 import ipaddress
 import re
@@ -8,20 +8,20 @@ from linkpulse_tools.doctor import probes
 from linkpulse_tools.doctor.examination import Examination
 from linkpulse_tools.doctor.model import Finding, failed, ok, told, warning
 
-BRING_UP = "name wifi_ssid and wifi_password, or `ethernet`, in the settings, or bring it up in boot.py"
-WIFI = "are wifi_ssid and wifi_password right, is it a 2.4 GHz network, is it in reach?"
-ETHERNET = "is the cable plugged in, are the pins in `ethernet` right, does the network have DHCP?"
-UP = ("up", "unknown")  # of a tunnel the kernel does not know
+BRING_UP = "set wifi_ssid and wifi_password, or `ethernet`, in the settings, or bring up the network in boot.py"
+WIFI = "are wifi_ssid and wifi_password right? Is it a 2.4 GHz network, and in reach?"
+ETHERNET = "is the cable plugged in? Are the pins in `ethernet` right? Does the network have DHCP?"
+UP = ("up", "unknown")  # the kernel does not know it for a tunnel
 # Error numbers differ between platforms: Linux's, newlib's, lwIP's.
 REASONS = (
-    ((104, 111), "refuses the connection: nothing listens there", "is the broker running, and `port` its TLS port?"),
-    ((103, 110, 116), "does not answer", "is the broker on, is `host` right, is a firewall in the way?"),
-    ((101, 113, 118), "cannot be reached: there is no way to it", "is the gateway of this network right?"),
+    ((104, 111), "refuses the connection: nothing listens there", "is the broker running, and is `port` its TLS port?"),
+    ((103, 110, 116), "does not answer", "is the broker running? Is `host` right? Does a firewall block it?"),
+    ((101, 113, 118), "cannot be reached: there is no route to it", "is the gateway of this network right?"),
 )
 
 
 def network(this: Examination) -> Finding:
-    """WiFi or Ethernet: brought up as the settings say, else whether an interface is up."""
+    """The network: it comes up as the settings say. If they name none, whether any interface is up."""
     try:
         address, found = this.place.with_settings(probes.NETWORK, this.patience)
     except BoardError as error:
@@ -35,9 +35,9 @@ def network(this: Examination) -> Finding:
     if any(state == "up" for _, state in real):
         return ok(f"{', '.join(up)} up")
     if up:
-        return warning(f"whether {', '.join(up)} is up cannot be seen", BRING_UP)
+        return warning(f"whether {', '.join(up)} is up is unknown", BRING_UP)
     if len(real) < len(found):
-        return warning("no interface is up but loopback", "bring one up, unless the broker is on this very machine")
+        return warning("no interface except loopback is up", "bring one up, unless the broker is on this machine")
     return failed(f"no network is up ({', '.join(name for name, _ in real)}), and the settings name none", BRING_UP)
 
 
@@ -46,7 +46,7 @@ def has_time_server(this: Examination) -> bool:
 
 
 def time_server(this: Examination) -> Finding:
-    """The clock is set by it where it is not set."""
+    """The time server. It sets the clock if the clock is not set."""
     server = this.settings["ntp"]
     try:
         was_set, ahead = this.place.with_settings(probes.TIME, this.patience)
@@ -54,7 +54,7 @@ def time_server(this: Examination) -> Finding:
         if error.kind != "ClockError":
             raise
         text = error.text.removeprefix("the clock is not set, and ")
-        hint = "is its name right, does a firewall let UDP port 123 through?"
+        hint = "is its name right? Does a firewall block UDP port 123?"
         return failed(text, hint) if this.found["clock"].status != "ok" else warning(text, hint)
     if was_set:
         return ok(f"{server} has set the clock")
@@ -62,7 +62,7 @@ def time_server(this: Examination) -> Finding:
 
 
 def name(this: Examination) -> Finding:
-    """The broker's name as an address."""
+    """The address of the broker's name."""
     host = this.settings["host"]
     try:
         addresses = [_address(text) for text in this.place.with_settings(probes.NAME, this.patience)]
@@ -71,15 +71,15 @@ def name(this: Examination) -> Finding:
             raise
         return failed(
             f"{host} is not resolved (error {error.text})",
-            "is `host` spelled right, and does this network have a name server?",
+            "is `host` spelled correctly, and does this network have a name server?",
         )
     if not addresses:
-        return failed(f"{host} has no address", "is `host` spelled right?")
+        return failed(f"{host} has no address", "is `host` spelled correctly?")
     return ok(f"{host} is an address" if addresses == [host] else f"{host} is {', '.join(dict.fromkeys(addresses))}")
 
 
 def _address(text: str) -> str:
-    """As boards give it, or out of the struct sockaddr of the unix port."""
+    """An address as boards give it, or from the struct sockaddr of the unix port."""
     if not re.fullmatch("[0-9a-f]{32,}", text):
         return text
     data = bytes.fromhex(text)
@@ -87,7 +87,7 @@ def _address(text: str) -> str:
 
 
 def port(this: Examination) -> Finding:
-    """TCP to the broker."""
+    """A TCP connection to the broker."""
     where = f"{this.settings['host']} port {this.settings['port']}"
     try:
         this.place.with_settings(probes.PORT, this.patience)
