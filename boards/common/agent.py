@@ -30,7 +30,8 @@ def modules(folder):
             yield from modules(path + "/")
 
 
-unwanted = {"collect/" + name for name in ("lwip.py", "cyw43.py") if name not in collectors} | {"port/cpython.py"}
+unwanted = {"collect/" + name for name in ("lwip.py", "cyw43.py") if name not in collectors}
+unwanted |= {"collect/layout.py", "port/cpython.py"}  # empty when compiled; for another runtime
 package("linkpulse", [path for path in modules("") if path not in unwanted], base_path=LIB)
 module("microcbor.py", base_path=LIB)
 include("names.py")

@@ -12,7 +12,7 @@ import pytest
 
 from linkpulse.settings import Settings
 from linkpulse_tools import paths
-from linkpulse_tools.build import mpy
+from linkpulse_tools.build import mpy, slices
 
 BOARDS = paths.ROOT / "boards"
 # board: (port, native architecture, what choose() finds there without lwipstat, without a radio)
@@ -86,7 +86,8 @@ def test_makemanifest_freezes_what_the_board_loads(frozen, board):
     folder = frozen(board)
     found = ours(folder)
     everything = {path.relative_to(paths.LIB).with_suffix("").as_posix() for path in paths.LIB.rglob("*.py")}
-    left_out = {"linkpulse/port/cpython"} | {name for name in everything if name.startswith("linkpulse/collect/linux/")}
+    left_out = {f"linkpulse/{name}".removesuffix(".py") for name in slices.NOT_LOADED}
+    left_out |= {name for name in everything if name.startswith("linkpulse/collect/linux/")}
     if "esp8266" in KNOWN[board]:
         left_out |= {"linkpulse/collect/lwip"}
     if KNOWN[board][0] != "rp2" or "W5500" in board:

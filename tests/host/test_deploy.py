@@ -374,7 +374,7 @@ def test_another_umqtt_stays_and_a_broken_one_goes(unix, files, device, deploy, 
 
 def test_linkpulse_beside_main_hides_what_is_copied(unix, files, device, deploy):
     (files / "linkpulse").mkdir()
-    (files / "linkpulse/agent/agent.py").write_text("")
+    (files / "linkpulse/errors.py").write_text("")
     code, told, error = deploy(unix, device())
     assert code == 1 and "hides lib/linkpulse" in error
 

@@ -28,7 +28,7 @@ def kinds(monkeypatch, tmp_path):
         for name, build in builds.items():
             module = types.ModuleType(f"made_up_{name}", f"The kind {name}.\n\nMore of it.")
             module.build = build
-            monkeypatch.setitem(sys.modules, f"linkpulse_tools.made_up_{name}", module)
+            monkeypatch.setitem(sys.modules, f"linkpulse_tools.build.dist.made_up_{name}", module)
         return tmp_path / "build" / "dist"
 
     return use

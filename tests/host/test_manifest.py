@@ -9,6 +9,7 @@ import pytest
 from linkpulse_tools import paths
 from linkpulse_tools.build import packages, slices
 
+NAMES = "linkpulse_names.py"
 # The options of the manifests and the collectors of slices.py that they stand for.
 OPTIONS = {"lwip": "lwip", "counting": "counted", "radio": "cyw43", "linux": "linux"}
 AGENT = paths.ROOT / "boards" / "common" / "agent.py"
@@ -38,11 +39,11 @@ def read(manifestfile, library):
 
 
 def modules(manifest):
-    """The target paths, each once, without umqtt.simple, which must be there."""
+    """The target paths, each once, without umqtt.simple and boards/common/names.py's file, which must be there."""
     found = [file.target_path for file in manifest.files()]
-    assert "umqtt/simple.py" in found
+    assert {"umqtt/simple.py", NAMES} <= set(found)
     assert len(found) == len(set(found))
-    return sorted(name for name in found if not name.startswith("umqtt/"))
+    return sorted(name for name in found if not name.startswith("umqtt/") and name != NAMES)
 
 
 def collectors(options):

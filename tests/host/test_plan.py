@@ -34,8 +34,8 @@ ESP32 = replace(PICO_W, platform="esp32", mpy=MPY_6_3 | 10 << 10, machine="ESP32
 @pytest.mark.parametrize(
     "board,expected",
     [
-        (PICO_W, ("sockets", "cyw43")),
-        (ESP32, ("sockets",)),
+        (PICO_W, ("counted", "cyw43")),
+        (ESP32, ("counted",)),
         (replace(PICO_W, lwipstat=True), ("lwip",)),
         (replace(ESP32, platform="linux"), ("linux",)),
     ],

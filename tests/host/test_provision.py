@@ -108,7 +108,7 @@ def test_second_run_changes_nothing_and_says_so(devices):
     before = devices.snapshot()
     assert devices.run(THING) == 0
     assert devices.snapshot() == before
-    assert "nothing to do: all of it is there" in devices.out
+    assert "nothing to do: everything exists already" in devices.out
     assert set(devices.provision(THING, "--host", "localhost", "--interval", "600").values()) == {"there"}
     assert devices.snapshot() == before
 
@@ -389,7 +389,7 @@ def test_remove_takes_back_all_of_a_thing_and_nothing_of_another(devices):
     assert {name for name in before if before[name][2] != after[name][2]} == {"ca/crl.pem"}
     assert after.keys() == before.keys()
     assert devices.run("b", "--remove") == 0
-    assert "nothing to do" in devices.out and "is not there" in devices.out.replace("\n", " ")
+    assert "nothing to do" in devices.out and "does not exist" in devices.out.replace("\n", " ")
     assert devices.run("a", "--remove", "--renew") == 2
     assert "--remove cannot be used with" in devices.err
     assert devices.snapshot() == after

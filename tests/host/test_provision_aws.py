@@ -126,7 +126,7 @@ def test_all_of_it_is_there_and_the_second_run_only_reads(devices, cloud, all_of
     cloud.calls.clear()
     assert set(devices.provision(*all_of_it).values()) == {"there"}
     assert devices.run(THING) == 0, "what is there needs no option again"
-    assert "nothing to do: all of it is there" in devices.out
+    assert "nothing to do: everything exists already" in devices.out
     assert cloud.writes() == [] and cloud.calls
     assert (cloud.contents(), devices.snapshot()) == (seen, before)
 

@@ -16,7 +16,7 @@ NATIVE_ARCH = "armv7m"
 # What is not loaded beside the rest: the other format, what only a misspelled setting needs, the other runtimes.
 ELSEWHERE = tuple(
     f"{slices.PACKAGE}/{name}"
-    for name in ("report/json_writer.py", "report/response_json.py", "nearest.py", *slices.OTHER_RUNTIMES)
+    for name in ("report/json_writer.py", "report/response_json.py", "nearest.py", *slices.NOT_LOADED)
 )
 LIMITS = {
     "reports alone, in CBOR": 18 * KB,

@@ -14,8 +14,8 @@ COLLECT = "collect"
 REPORTS = ("__init__", "errors", "port", "sample", "report")
 # Loaded by an agent whose settings name hardware.
 HARDWARE = "board"
-# Runtimes whose module in port/ is not for a device with MicroPython.
-OTHER_RUNTIMES = ("port/cpython.py",)
+# What no device with MicroPython loads: other runtimes, and a module that is empty when compiled.
+NOT_LOADED = ("port/cpython.py", "collect/layout.py")
 
 
 def rooms(lib: Path = paths.LIB) -> list[str]:
@@ -25,7 +25,7 @@ def rooms(lib: Path = paths.LIB) -> list[str]:
 
 def collectors(lib: Path = paths.LIB) -> list[str]:
     """The platforms that a collector is there for."""
-    shared = {"__init__", "interface_filter"}
+    shared = {"__init__", "interface_filter", "layout"}
     return [name for name in _entries(lib / PACKAGE / COLLECT) if name not in shared]
 
 
@@ -51,7 +51,7 @@ def _files(names, chosen, lib: Path) -> list[str]:
     wanted = [lib / PACKAGE / name for name in (*names, *(f"{COLLECT}/{name}" for name in collecting))]
     found = (path for name in wanted for path in (*name.rglob("*.py"), name.with_suffix(".py")) if path.exists())
     modules = {path.relative_to(lib).as_posix() for path in found}
-    return sorted({CBOR, *modules} - {f"{PACKAGE}/{name}" for name in OTHER_RUNTIMES})
+    return sorted({CBOR, *modules} - {f"{PACKAGE}/{name}" for name in NOT_LOADED})
 
 
 def _entries(folder: Path) -> list[str]:
