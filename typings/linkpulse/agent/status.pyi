@@ -19,6 +19,7 @@ class Values(TypedDict):
     last_accepted: int | None
     last_error: str | None
     skipped: int
+    gaps: int
     source: str | None
     problem: str | None
     heap: int
