@@ -1,8 +1,8 @@
-"""Which interface a local address belongs to, on Linux: the table in which the scanners look local addresses up.
+"""Finds the interface of a local address on Linux. The scanners look addresses up in its table.
 
-IPv6 addresses come from /proc/net/if_inet6 before each sample. An IPv4 address is looked up when its first socket is
-met: by rtnetlink where that speaks of the namespace that is read, otherwise in that namespace's files. So it does not
-matter how many addresses there are; what does not fit in the table is looked up again.
+IPv6 addresses are read from /proc/net/if_inet6 before each sample. An IPv4 address is looked up when its first socket
+is read: with rtnetlink for this process's own namespace, and in the namespace's files for another one. Therefore the
+number of addresses does not matter. Addresses that do not fit the table are looked up again.
 """
 
 import sys
@@ -25,19 +25,19 @@ _OPEN_LEFT_OUT = const(253)
 _LEFT_OUT = const(254)
 _NO_INTERFACE = const(255)
 
-_ENTRIES = const(32)  # at first, and as many more each time
+_ENTRIES = const(32)  # entries at the start, and as many more each time
 _MOST = const(256)
-_LOOKED_UP = const(32)  # entries that if_inet6 leaves to addresses that are looked up
+_LOOKED_UP = const(32)  # entries that if_inet6 leaves free for addresses that are looked up
 
 HEXA = bytearray(b"\xff" * 256)
 for _i in range(16):
     HEXA[b"0123456789ABCDEF"[_i]] = HEXA[b"0123456789abcdef"[_i]] = _i
 
-ORDER = 3 if sys.byteorder == "little" else 0  # /proc prints addresses as words of the host
+ORDER = 3 if sys.byteorder == "little" else 0  # /proc prints addresses as words in the host's byte order
 
 
 class Addresses:
-    """The table that `classify` looks local addresses up in; filled anew for each sample, an entry for each."""
+    """The table in which `classify` looks up local addresses. It is filled again for each sample."""
 
     def __init__(self, net, own_namespace, wanted):
         self.table = bytearray(_ENTRY * _ENTRIES)
@@ -54,7 +54,7 @@ class Addresses:
             self._kernel = Rtnetlink()
 
     def fill(self, names, lines):
-        """Reads the IPv6 addresses. `names` (sample.Names) keeps the interfaces, `lines` lends its buffer."""
+        """Reads the IPv6 addresses. `names` (sample.Names) keeps the interfaces, and `lines` lends its buffer."""
         self.count = self._filled = self._next = 0
         self._more = False
         self._names = names
@@ -64,10 +64,11 @@ class Addresses:
         self._filled = self.count
 
     def learn(self, raw, state, device=0):
-        """Answers `classify`, which did not know what to do with a socket at raw[0:16] and said UNKNOWN.
+        """Answers `classify`, which returned UNKNOWN for a socket with the local address raw[0:16].
 
-        An address that is not in the table gets there. Where it is, but open, the answer is for this socket alone, by
-        the index of the device to which it is bound (0: to none, or the source does not say).
+        An address that is not in the table is added. If several interfaces have the address, the answer is for this
+        socket only: it depends on the index of the device to which the socket is bound (0 if it is bound to none, or if
+        the source does not say).
         """
         family = state[_SLOT]
         if state[_PORT]:
@@ -83,9 +84,11 @@ class Addresses:
     def add(self, slot, raw, at, family):
         if self._next == len(self.table) // _ENTRY:
             if self._next < _MOST:
-                self.table.extend(bytes(_ENTRY * _ENTRIES))  # a host of many addresses gets its room once
+                self.table.extend(bytes(_ENTRY * _ENTRIES))  # a host with many addresses gets its room once
             else:
-                self._next = self._filled  # what was looked up gives way to what is; what `fill` read stays
+                self._next = (
+                    self._filled
+                )  # new addresses replace those that were looked up; those that `fill` read stay
         entry = self._next * _ENTRY
         self.table[entry + _ENTRY_SLOT] = slot
         self.table[entry + _ENTRY_FAMILY] = family
@@ -100,13 +103,13 @@ class Addresses:
         return self._names.find(buf, start, end)
 
     def shared(self, a, b):
-        """The slot of an address that the interfaces at slots `a` and `b` have."""
+        """The slot for an address that the interfaces with the slots `a` and `b` both have."""
         if a == b or a == _OPEN_LEFT_OUT:
             return a
         return _OPEN_LEFT_OUT if self._wanted.chosen and (a == _LEFT_OUT or b == _LEFT_OUT) else _OPEN
 
     def unknown(self):
-        """The slot where nothing says which interface it is: where the owner chose, it may be one not wanted."""
+        """The slot if the interface is not known. If the owner chose interfaces, it may be one that is not wanted."""
         return _LEFT_OUT if self._wanted.chosen else _NO_INTERFACE
 
     def _look_up(self, raw, family):
@@ -118,7 +121,7 @@ class Addresses:
         if self._kernel is not None:
             slot = self._kernel.interface(self, raw, 0)
             if slot == NONE:
-                # Among those of a VRF (its own table of routes) a socket's device finds it.
+                # An address of a VRF (its own table of routes) is found by the socket's device.
                 return _OPEN_LEFT_OUT if self._wanted.chosen else _OPEN
             if slot is not None:
                 return slot
@@ -139,13 +142,13 @@ class Addresses:
         return found
 
     def _reader(self):
-        # An address is looked up in the middle of a file, so this needs a buffer of its own.
+        # An address is looked up while a file is being read, so this needs its own buffer.
         if self._lines is None:
             self._lines = ProcLines(4)
         return self._lines
 
     def _read_inet6(self, lines, wanted, device):
-        # All addresses into the table; or the slot of the address `wanted`, of the interface with the index `device`.
+        # Puts all addresses into the table, or returns the slot of the address `wanted` on the interface `device`.
         found = NONE
         if not lines.begin(self._inet6):
             return found
@@ -184,7 +187,7 @@ class Addresses:
         return slot if found == NONE else self.shared(found, slot)
 
     def _position(self, raw):
-        # Where the table has this IPv6 address. They differ at their ends, if at all.
+        # The entry of this IPv6 address in the table. Addresses usually differ at their ends.
         table = self.table
         at = _ENTRY_ADDRESS
         for _ in range(self.count):

@@ -1,7 +1,7 @@
 # mpy-cross: -X emit=viper
-"""What becomes of one socket of Linux, wherever it was read: left out, a listening port, or a connection of the sample.
+"""Decides what to do with one socket on Linux: leave it out, or take it as a listening port or as a connection.
 
-One source for two compilers, see proc_scan.py.
+One source serves two compilers: see proc_scan.py.
 """
 
 from ...port import const
@@ -48,10 +48,10 @@ def ptr32(buf):
 
 
 def classify(raw, family: int, listening: int, st, addresses, records, table) -> int:
-    """One socket in `raw`: _DONE, when it is dealt with; _LISTENING or _UNKNOWN, when its reader must do the rest.
+    """Takes the socket in `raw`. Returns _DONE, or _LISTENING or _UNKNOWN if its reader must do the rest.
 
-    A connection goes straight into `records` and `table` (see sample.SocketTable). All arrays are as ../layout.py says;
-    of the state `st` this uses _LOOPBACK, _KNOWN, _PORT, _SLOT, _HINT and _ANSWER.
+    A connection is written to `records` and `table` (see sample.SocketTable). ../layout.py describes all arrays. Of the
+    state `st` this uses _LOOPBACK, _KNOWN, _PORT, _SLOT, _HINT and _ANSWER.
     """
     r = ptr8(raw)
     s = ptr32(st)
@@ -59,7 +59,7 @@ def classify(raw, family: int, listening: int, st, addresses, records, table) ->
     out = ptr8(records)
     t = ptr32(table)
     if family == 6:
-        # An IPv4 address in IPv6 clothes (RFC 4291, 2.5.5.2) is that IPv4 address.
+        # An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) counts as the IPv4 address.
         i = 0
         while i < 10 and r[i] == 0:
             i += 1
@@ -119,7 +119,7 @@ def classify(raw, family: int, listening: int, st, addresses, records, table) ->
     room = int(t[_CAPACITY])
     t[_TOTAL] = total + 1
     if total >= room:
-        # Reservoir: the n-th connection takes a place with probability room/n.
+        # Reservoir sampling: the n-th connection takes a place with probability room/n.
         x = int(t[_RANDOM_A])
         y = int(t[_RANDOM_B])
         x = 16275 * (x & 0xFFFF) + (x >> 16)

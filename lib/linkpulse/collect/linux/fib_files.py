@@ -1,8 +1,8 @@
-"""Which interface has an IPv4 address, from the files of a namespace in which nobody can be asked.
+"""Finds the interface of an IPv4 address in the files of another namespace, whose kernel tables cannot be asked.
 
-/proc/net/route has the networks of each interface, /proc/net/fib_trie all local addresses, but not whose they are. So
-an address is an interface's when that alone has a network around it, and no other local address lies in that network:
-then the interface has an address there, and it is this one. Of any other address the interface is not known.
+/proc/net/route has the networks of each interface. /proc/net/fib_trie has all local addresses, but not their
+interfaces. An address belongs to an interface if only this interface has a network around it, and if no other local
+address is in that network. For any other address, the interface is not known.
 """
 
 from . import proc_scan
@@ -14,21 +14,21 @@ _OPEN = const(252)
 _OPEN_LEFT_OUT = const(253)
 _LEFT_OUT = const(254)
 _NO_INTERFACE = const(255)
-_GATEWAY = const(2)  # RTF_GATEWAY: the network is behind the interface, not on it
+_GATEWAY = const(2)  # RTF_GATEWAY: the network is behind a gateway, and not on the interface
 
 
 class FibFiles:
-    """`interface(...)` reads both files for one address, in no memory of its own."""
+    """`interface(...)` reads both files for one address. It needs no memory of its own."""
 
     def __init__(self, net):
         self._route = net("route")
         self._trie = net("fib_trie")
-        self._network = bytearray(8)  # of the line that is read: address, mask
-        self._longest = bytearray(8)  # of those around the address
+        self._network = bytearray(8)  # address and mask in the current line
+        self._longest = bytearray(8)  # the networks around the address
         self._leaf = bytearray(4)
 
     def interface(self, addresses, lines, raw):
-        """The slot for the IPv4 address raw[0:4], that of none where its interface is not known."""
+        """The slot for the IPv4 address raw[0:4], or the slot of none if its interface is not known."""
         self._raw = raw
         self._addresses = addresses
         self._found = NONE
@@ -64,7 +64,8 @@ class FibFiles:
         return True
 
     def _route_line(self, buf, start, end):
-        # name, destination, gateway, flags, three numbers, mask, …: separated by tabs, addresses as words of the host
+        # name, destination, gateway, flags, three numbers, mask, …: separated by tabs; addresses in the host's byte
+        # order
         name = proc_scan.find(buf, start, end, 9)
         mask = name + 1
         flags = 0
@@ -77,7 +78,7 @@ class FibFiles:
         network = self._network
         bad = proc_scan.unhex(buf, name + 1, 8, HEXA, network, 0, ORDER)
         if bad | proc_scan.unhex(buf, mask, 8, HEXA, network, 4, ORDER) or not network[4]:
-            return  # also a default route, which says nothing of where an address lives
+            return  # also a default route, which does not say where an address is
         longer = 0
         for i in range(4):
             if self._raw[i] & network[4 + i] != network[i]:
@@ -90,7 +91,7 @@ class FibFiles:
                 self._longest[i] = network[i]
 
     def _trie_line(self, buf, start, end):
-        # "Local:", "  |-- 192.0.2.1", "     /32 host LOCAL". Main may have the same entries again.
+        # "Local:", "  |-- 192.0.2.1", "     /32 host LOCAL". The table Main may repeat the entries.
         while start < end and buf[start] == 32:
             start += 1
         n = end - start

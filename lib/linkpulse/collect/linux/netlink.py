@@ -1,9 +1,9 @@
-"""TCP sockets of this namespace from sock_diag(7): the kernel's own records, a fifth of the time of /proc's text.
+"""Reads the TCP sockets of this namespace with sock_diag(7), in a fifth of the time that the text of /proc takes.
 
-The trap: MicroPython can only read into a buffer until that is full, so behind one datagram it would go on into the
-next and cut it. Therefore every dump has records of one size, it is read into a view that whole records fill, which
-the kernel fills as well, and in the end their number must be the kernel's own (/proc/net/sockstat). Whenever anything
-is not as it should be, `tcp` says so, and the reader of /proc takes over.
+MicroPython can only read until a buffer is full. After one datagram it would continue with the next one and cut it off.
+Therefore every dump has records of one size, and it is read into a buffer that whole records fill, so the kernel fills
+it too. At the end, their number must be the kernel's own (/proc/net/sockstat). If anything is not as it should be,
+`tcp` returns False, and the text of /proc is read instead.
 """
 
 from array import array
@@ -36,7 +36,7 @@ _NO_INTERFACE = const(255)
 
 
 class Netlink:
-    """`tcp(...)` fills a sample.SocketTable's TCP half."""
+    """`tcp(...)` fills the TCP half of a sample.SocketTable."""
 
     def __init__(self, net):
         self._stats = net("sockstat"), net("sockstat6")
@@ -44,7 +44,7 @@ class Netlink:
         self._buf = None
 
     def tcp(self, state, raw, addresses, into, lines):
-        """True when all TCP sockets are in `into`. False when they are not, and then `into` holds a part of them."""
+        """True if all TCP sockets are in `into`. False if only a part of them is."""
         try:
             if self._file is None:
                 self._open()
@@ -91,7 +91,7 @@ class Netlink:
         family = _INET if kind < 2 else _INET6
         states = _LISTENERS if kind & 1 else _OTHERS
         if not self._sizes[kind]:
-            # The records' size is not known yet: look at the first one.
+            # The size of the records is not known yet: look at the first one.
             self._ask(family, states)
             if not self._file.readinto(self._view):
                 return False
@@ -130,7 +130,7 @@ class Netlink:
     def _listening(self, state, addresses, ports):
         slot = state[_SLOT]
         if slot == _NO_INTERFACE:
-            # On any address, but perhaps of one device only.
+            # It listens on any address, but perhaps of one device only.
             device = self._device(state[_POS] - state[_LENGTH])
             if device:
                 slot = addresses.interface(device)

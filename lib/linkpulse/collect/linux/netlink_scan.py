@@ -1,5 +1,5 @@
 # mpy-cross: -X emit=viper
-"""The loop over sock_diag(7)'s messages. One source for two compilers, see proc_scan.py."""
+"""The loop over the messages of sock_diag(7). One source serves two compilers: see proc_scan.py."""
 
 from .classify import classify
 from ...port import const
@@ -29,10 +29,10 @@ def ptr32(buf):
 
 
 def messages(buf, end: int, st, raw, addresses, records, table) -> int:
-    """Reads messages from buf[st[_POS]:end] and goes on where it stopped: struct nlmsghdr, then struct inet_diag_msg.
+    """Reads messages (struct nlmsghdr, struct inet_diag_msg) from buf[st[_POS]:end]. It continues where it stopped.
 
-    _DONE at the end of the range, _OVER at the end of the dump, _BROKEN, or what `classify` returns. Where the
-    messages' length is not known yet, it takes the first one's and stops.
+    Returns _DONE at the end of the range, _OVER at the end of the dump, _BROKEN for a wrong message, or what `classify`
+    returns. If the length of the messages is not known yet, it takes that of the first one and stops.
     """
     b = ptr8(buf)
     s = ptr32(st)

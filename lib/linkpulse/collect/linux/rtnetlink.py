@@ -1,8 +1,8 @@
-"""Which interface of this namespace has an IPv4 address: rtnetlink(7), one question and one answer for each.
+"""Finds the interface of an IPv4 address in this namespace with rtnetlink(7): one question and one answer for each.
 
-RTM_GETROUTE with RTM_F_FIB_MATCH (Linux 4.13) answers with the entry of the table of local addresses, which names the
-interface. A dump of all addresses would be shorter to ask for, but MicroPython cannot see where one of its datagrams
-ends and cuts the next one.
+The answer to RTM_GETROUTE with RTM_F_FIB_MATCH (Linux 4.13) is the entry in the table of local addresses, which names
+the interface. A dump of all addresses would be simpler, but MicroPython cannot see where one datagram of a dump ends,
+and cuts off the next one.
 """
 
 from .addresses import NONE, ORDER
@@ -17,14 +17,14 @@ _INET = const(2)
 
 
 class Rtnetlink:
-    """`interface(...)` and `name(...)` give slots."""
+    """`interface(...)` and `name(...)` return slots."""
 
     def __init__(self):
         self._file = None
-        self._works = True  # the kernel knows the question
+        self._works = True  # whether the kernel knows this request
         self._slot = NONE
         self.begin()
-        # The answer about an interface is longer than this; its name stands in the beginning.
+        # The answer about an interface is longer than this, but its name is at the beginning.
         self._answer = bytearray(128)
         # struct nlmsghdr {length 44, RTM_GETROUTE, NLM_F_REQUEST, 1, 0}, struct rtmsg {AF_INET, 32, …, flags
         # RTM_F_FIB_MATCH}, RTA_DST, RTA_OIF
@@ -38,14 +38,14 @@ class Rtnetlink:
         self._link = _message(32, _GETLINK)
 
     def begin(self):
-        """For a new sample: interfaces may have other names, and what could not be asked may be asked."""
+        """Starts a new sample: interfaces may have new names, and failed requests may be tried again."""
         self._device = 0
         self._refused = False
 
     def interface(self, addresses, raw, device):
-        """The slot of the interface that has the IPv4 address raw[0:4], of the one with the index `device` unless 0.
+        """The slot of the interface with the IPv4 address raw[0:4]. Unless `device` is 0, only that index counts.
 
-        NONE where none has it, None where this kernel cannot be asked.
+        Returns NONE if no interface has the address, and None if this kernel cannot be asked.
         """
         request = self._route
         for i in range(4):
@@ -60,7 +60,7 @@ class Rtnetlink:
             return None if answer[16 if ORDER else 19] == _OPNOTSUPP else NONE
         if kind != _NEWROUTE or end < 28:
             return None
-        if answer[25 if ORDER else 26] & 2:  # RTM_F_CLONED: a kernel before 4.13 answers with lo for every address
+        if answer[25 if ORDER else 26] & 2:  # RTM_F_CLONED: kernels before 4.13 answer with lo for every address
             self._works = False
             return None
         at = _find(answer, 28, end, _OIF)
@@ -69,7 +69,7 @@ class Rtnetlink:
         return self.name(addresses, u32(answer, at))
 
     def name(self, addresses, device):
-        """The slot of the interface with the index `device`; NONE where there is none."""
+        """The slot of the interface with the index `device`, or NONE if there is none."""
         if device == self._device:
             return self._slot
         _put(self._link, 20, device)
@@ -95,7 +95,8 @@ class Rtnetlink:
             if self._file is None:
                 self._file = _connect()
             self._file.write(request)
-            # One datagram, and it is there when the question is sent; what is longer than the buffer is dropped.
+            # The answer is one datagram, and it is there when the request was sent. The part that does not fit is
+            # dropped.
             n = self._file.readinto(self._answer)
             if n and n >= 16:
                 return n
@@ -134,7 +135,7 @@ def _put(request, at, n):
 
 
 def u32(buf, at):
-    """The number of 32 bits at buf[at:], in the order of this machine."""
+    """The 32-bit number at buf[at:], in this machine's byte order."""
     n = 0
     for i in range(4):
         n |= buf[at + i] << 8 * (i if ORDER else 3 - i)
@@ -146,7 +147,7 @@ def _u16(buf, at):
 
 
 def _find(buf, at, end, kind):
-    # struct rtattr: length, type, value; aligned to four. Where the value begins, 0 where there is none.
+    # struct rtattr: length, type, value; aligned to four. Returns the offset of the value, or 0 if there is none.
     while at + 8 <= end:
         if _u16(buf, at + 2) == kind:
             return at + 4
