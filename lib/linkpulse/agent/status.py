@@ -1,4 +1,4 @@
-"""What an agent has to tell: the outcome of each report or try, counts, the last error, an optional log."""
+"""Keeps the agent's status: the last outcome, counts, the last error. It can also write a log."""
 
 from ..errors import described
 
@@ -6,7 +6,7 @@ ERROR, INFO, DEBUG = 1, 2, 3
 
 
 class Status:
-    """`values` is what Agent.status() returns. `log(level, text)` may be None: then no text is ever made for it."""
+    """`values` is the dict that Agent.status() returns. If `log(level, text)` is None, no texts are made for it."""
 
     def __init__(self, log, warnings):
         self.log = log
@@ -26,7 +26,8 @@ class Status:
         }
 
     def outcome(self, what, error=None, kind=None):
-        """Counts `what` (accepted, rejected, unknown, error). Allocates nothing, so that it works without memory."""
+        """Notes the outcome `what`: accepted, rejected, unknown or error. It allocates nothing, so it works without
+        memory."""
         values = self.values
         values["outcome"] = what
         values["error"] = kind
@@ -37,13 +38,13 @@ class Status:
         self.say(INFO if error is None else ERROR, what if error is None else error)
 
     def heard(self, response):
-        """Notes a response that is none to the report that waits (or None): one that cannot be read is an error."""
+        """Notes a response that does not answer the waiting report (or None). One that cannot be read is an error."""
         if response is not None and response.status == "malformed":
             self.values["last_error"] = response.message
             self.say(ERROR, response.message)
 
     def say(self, level, text):
-        """Tells the log, if there is one. What the application does wrong in it does not end the reports."""
+        """Writes to the log, if there is one. An error in the application's log function does not end the agent."""
         try:
             if self.log is not None:
                 self.log(level, text)

@@ -1,10 +1,10 @@
-"""How long to wait before the next try: full jitter, doubling to a cap."""
+"""Computes the time to wait before the next attempt. It is random, and its bound doubles up to a cap."""
 
 import random
 
 
 class Backoff:
-    """`next()` gives milliseconds: `floor`, and up to a bound more that doubles from `base` to `cap`."""
+    """`next()` returns milliseconds: `floor` plus a random part, whose bound doubles from `base` to `cap`."""
 
     def __init__(self, base=2000, cap=600000, floor=1000):
         self._base = base
@@ -22,5 +22,5 @@ class Backoff:
 
 
 def spread(bound):
-    """A random number of milliseconds under `bound` (1 to 2**30), evenly spread."""
+    """A uniformly random number of milliseconds, less than `bound` (1 to 2**30)."""
     return random.getrandbits(30) % bound

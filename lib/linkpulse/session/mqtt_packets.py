@@ -1,24 +1,24 @@
-"""The socket that umqtt.simple is given: whole packets, bounded sizes, and under it a link with a deadline.
+"""The socket for umqtt.simple. It gives umqtt complete packets of bounded size, and each operation has a deadline.
 
-umqtt reads byte by byte and believes every length. So this stream takes a packet off the wire as a whole, checks it,
-and only then lets umqtt read it. What umqtt relies on here, in 1.3.4 and 1.8.0 alike: `connect(addr)` with what
-`Resolver.getaddrinfo` returned, `read(n)`, `write(buf[, n])`, `setblocking(flag)`, `settimeout(t)`, `close()`.
+umqtt reads byte by byte and believes every length. Therefore this class reads a packet completely, checks it, and only
+then lets umqtt read it. umqtt 1.3.4 and 1.8.0 use these methods: `connect(addr)` with the result of
+`Resolver.getaddrinfo`, `read(n)`, `write(buf[, n])`, `setblocking(flag)`, `settimeout(t)`, `close()`.
 
-Besides a link's errors: ProtocolError (a packet that MQTT does not allow here) and TooLarge.
+It raises the errors of a TLSStream, ProtocolError for a packet that MQTT does not allow here, and TooLarge.
 """
 
 from ..errors import ProtocolError, TooLarge
 from ..port import const
 
 CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = const(0x20), const(0x30), const(0x40), const(0x90), const(0xD0)
-# What a broker may send here, and the bytes that it has at least (PUBLISH, SUBACK) or exactly.
+# The packets that a broker may send here, with their size: at least (PUBLISH, SUBACK) or exactly.
 _LEAST = {CONNACK: 2, PUBLISH: 2, PUBACK: 2, SUBACK: 3, PINGRESP: 0}
 
-_MOST = const(262144)  # twice what AWS IoT carries: more is not read away
+_MOST = const(262144)  # twice the limit of AWS IoT; a larger message is not read
 
 
 class Resolver:
-    """Stands where umqtt.simple looks for the module `socket`."""
+    """Replaces the module `socket` for umqtt.simple."""
 
     def __init__(self, stream):
         self._stream = stream
@@ -27,14 +27,14 @@ class Resolver:
         return self._stream
 
     def getaddrinfo(self, host, port, *_):
-        # Resolved in connect(), where every address is tried.
+        # The name is resolved in connect(), which tries every address.
         return [(0, 0, 0, "", (host, port))]
 
 
 class MQTTPackets:
-    """MQTT packets over `link`, with `size` bytes of buffer, which is also the largest packet that is taken.
+    """MQTT packets over `link`. `size` is the size of the buffer in bytes, and of the largest packet that is accepted.
 
-    Reading and writing share the buffer: umqtt has read a packet to its end before it writes the next.
+    Reading and writing share the buffer, because umqtt reads a packet to its end before it writes the next.
     """
 
     def __init__(self, link, size=1024):
@@ -49,15 +49,15 @@ class MQTTPackets:
         self._at = self._end = 0
         self._blocking = True
         self._partial = False
-        self.ponged = True  # no PINGREQ is without its answer
+        self.ponged = True  # whether every PINGREQ has its answer
 
     def expect(self, kind, packet_id):
-        """Lets umqtt see the acknowledgement `kind` of that id; all others are taken off the wire and ignored."""
+        """Shows umqtt the acknowledgement `kind` of this id. All other acknowledgements are read and ignored."""
         self._expected = kind
         self._expected_id = packet_id
 
     def between_packets(self):
-        """True when no packet is half read or half written, so that the connection can go on."""
+        """Whether the connection can continue, because no packet is half read or half written."""
         return self._link.connected() and not self._unsent and not self._partial
 
     def connect(self, address):
@@ -72,7 +72,7 @@ class MQTTPackets:
         self._blocking = flag
 
     def settimeout(self, _):
-        pass  # the deadline is the link's
+        pass  # the link has the deadline
 
     def write(self, buf, n=None):
         if n is None:
@@ -90,7 +90,7 @@ class MQTTPackets:
         return n
 
     def flush(self):
-        """Sends what was written, so that a packet is one TLS record where it fits the buffer."""
+        """Sends what was written. A packet that fits the buffer becomes one TLS record."""
         if self._unsent:
             self._link.send(self._view[: self._unsent])
             self._unsent = 0
@@ -106,8 +106,7 @@ class MQTTPackets:
         return bytes(self._view[self._at - n : self._at])
 
     def _fetch(self):
-        # The next packet that umqtt is to see, whole, from its first byte. False when there is none and umqtt does
-        # not want to wait.
+        # Reads the next packet for umqtt completely. False if there is no packet and umqtt does not want to wait.
         self.flush()
         while self._blocking or self._link.ready(0):
             if self._receive() and self._wanted():
@@ -115,7 +114,7 @@ class MQTTPackets:
         return False
 
     def _receive(self):
-        # One packet: type, length (MQTT 3.1.1, 2.2.3: four bytes at the most), body.
+        # One packet: type, length (at most four bytes: MQTT 3.1.1, 2.2.3), body.
         self._at = self._end = 0
         buf = self._buf
         if not self._link.receive(self._view[:1], self._blocking):
@@ -147,8 +146,8 @@ class MQTTPackets:
         return True
 
     def _let_go(self, length):
-        # A message larger than the buffer, from whoever may publish here. Were it not acknowledged, a broker that keeps
-        # the session would send it again at every connection, before anything else.
+        # A message is larger than the buffer. It must be acknowledged, or a broker that keeps the session would send it
+        # again first at every connection.
         head = self._buf[0]
         if head & 0xF0 != PUBLISH or length > _MOST:
             raise TooLarge("a packet of %d bytes from the broker, over %d" % (length, len(self._buf)))
@@ -180,7 +179,7 @@ class MQTTPackets:
         qos = self._buf[0] & 6
         if qos > 2:
             raise ProtocolError("a message with QoS 2 from the broker: none was asked for")
-        if length < 2 + (self._buf[at] << 8 | self._buf[at + 1]) + qos:  # two more bytes, of the packet id, at QoS 1
+        if length < 2 + (self._buf[at] << 8 | self._buf[at + 1]) + qos:  # with QoS 1, the packet id has two more bytes
             raise ProtocolError("a message from the broker is shorter than its topic")
 
     def _wanted(self):

@@ -1,4 +1,4 @@
-"""MQTT over mutual TLS with umqtt.simple, unchanged (1.3.4 and 1.8.0), on a stream with deadlines."""
+"""MQTT over mutual TLS. It uses umqtt.simple (1.3.4 and 1.8.0) unchanged, on a stream with deadlines."""
 
 import umqtt.simple
 from ..errors import ClockError, NetworkError, ProtocolError, TimedOut
@@ -15,12 +15,14 @@ _MESSAGES = const(16)
 
 
 class Session:
-    """One connection to the broker in `settings`. `received(topic, payload)` gets every message, both in bytes.
-    `board`, if given, brings up the network, and its beat() is called several times in a second of waiting.
+    """One connection to the broker in `settings`.
 
-    Every operation ends within `settings.timeout` seconds, and one that waits for an acknowledgement within three
-    times that, since it is tried three times on the same connection; only the platform's name resolution has bounds of
-    its own. Every error is a LinkpulseError, and leaves the session closed.
+    `received(topic, payload)` is called for every message; both are bytes. `board`, if given, brings up the network,
+    and its beat() is called several times a second while the session waits.
+
+    Every operation ends within `settings.timeout` seconds. An operation that waits for an acknowledgement is tried
+    three times on the same connection, so it ends within three times that. Only the platform's name resolution has its
+    own limits. Every error is a LinkpulseError, and the session is closed then.
     """
 
     def __init__(self, settings, received, board=None):
@@ -30,7 +32,7 @@ class Session:
         self._server_name = settings.server_name
         self._client_id = settings.client_id
         self._timeout = settings.timeout * 1000
-        # Twice the interval: the reports themselves keep the connection alive, within the bounds of AWS IoT.
+        # With twice the interval, the reports keep the connection alive. The bounds are those of AWS IoT.
         self._keep_alive = min(1200, max(60, 2 * settings.interval))
         self._received = received
         self._board = board
@@ -44,7 +46,7 @@ class Session:
         return self._client is not None
 
     def connect(self):
-        """Connects, keeping what the broker has kept for this client. True when it had kept a session."""
+        """Connects, and continues the session that the broker has for this client. Returns whether it had one."""
         beat = None
         if self._board is not None:
             beat = self._board.beat
@@ -68,7 +70,7 @@ class Session:
         return bool(present)
 
     def subscribe(self, topics):
-        """Subscribes to all topics in one packet. AuthError names one that the broker refuses."""
+        """Subscribes to all topics in one packet. Raises AuthError with the topic that the broker refuses."""
         self._acknowledged(SUBACK, self._subscribe, topics, None)
 
     def publish(self, topic, payload):
@@ -76,7 +78,8 @@ class Session:
         self._acknowledged(PUBACK, self._publish, topic, payload)
 
     def wait(self, timeout):
-        """Takes what arrives within `timeout` ms; of a flood of messages some, so that it holds up nothing else."""
+        """Takes the messages that arrive within `timeout` ms, and at most 16, so that a flood does not block the
+        program."""
         for _ in range(_MESSAGES):
             if self._client is None or not self._link.ready(timeout):
                 return
@@ -84,7 +87,8 @@ class Session:
             timeout = 0
 
     def keep_alive(self):
-        """Sends PINGREQ when nothing was sent for most of the keep-alive; the milliseconds until the next is due."""
+        """Sends a PINGREQ if nothing was sent for most of the keep-alive. Returns the milliseconds until the next
+        one."""
         quiet = time.ticks_diff(time.ticks_ms(), self._sent)
         due = self._keep_alive * 750
         if not self._stream.ponged:
@@ -100,7 +104,7 @@ class Session:
         return due - quiet
 
     def close(self):
-        """Says DISCONNECT if it can within a second, and closes."""
+        """Sends DISCONNECT, if that works within a second, and closes the connection."""
         client = self._client
         self._client = None
         if self._stream is None:
@@ -111,18 +115,18 @@ class Session:
                 self._stream.write(b"\xe0\0")
                 self._stream.flush()
         except Exception:
-            pass  # it was lost already, or there is no memory for it: then without a word
+            pass  # the connection is lost already, or there is no memory: close without DISCONNECT
         finally:
             self._stream.close()
 
     def _acknowledged(self, expected, call, topic, payload):
-        # The same packet with the same id again while no acknowledgement comes (MQTT 3.1.1, 4.4).
+        # Sends the same packet with the same id until the acknowledgement comes (MQTT 3.1.1, 4.4).
         if self._client is None:
             raise NetworkError("not connected")
-        packet_id = self._client.pid % 65535 + 1  # umqtt itself would go on from 65535 to 0 and wait for ever
+        packet_id = self._client.pid % 65535 + 1  # umqtt would continue with 0 after 65535, and wait for ever
         self._dup = 0
         for left in range(_TRIES - 1, -1, -1):
-            self._client.pid = packet_id - 1  # umqtt counts up before it uses it
+            self._client.pid = packet_id - 1  # umqtt adds one before it uses the id
             try:
                 self._operate(expected, packet_id, call, topic, payload, retry=left)
                 self._sent = time.ticks_ms()
@@ -133,9 +137,10 @@ class Session:
             self._dup = _DUP
 
     def _operate(self, expected, packet_id, call, *args, retry=0):
-        # One call of umqtt under one deadline. Its own errors (it has four kinds for a packet that it does not
-        # understand) cannot come from packets that the stream let through, but for a refusal. The stream survives only
-        # success, and an answer that is late while `retry` allows more.
+        # Makes one call of umqtt with one deadline. umqtt has four errors for packets that it does not understand.
+        # After
+        # the stream's checks, only a refusal can cause one. The stream stays open only after success, or if an answer
+        # is late while `retry` allows another attempt.
         stream = self._stream
         self._link.arm(self._timeout)
         stream.expect(expected, packet_id)
@@ -158,7 +163,7 @@ class Session:
                 stream.close()
 
     def _publish(self, topic, payload):
-        # umqtt puts `retain` into the first byte as it is, and that is where DUP goes.
+        # umqtt copies `retain` into the first byte, and DUP belongs there.
         self._client.publish(topic, payload, self._dup, 1)
 
     def _subscribe(self, topics, _):

@@ -1,4 +1,4 @@
-"""What umqtt.simple leaves to do: SUBSCRIBE to several topics in one packet, and what a refusal means."""
+"""What umqtt.simple cannot do: SUBSCRIBE to several topics in one packet, and explain a refusal."""
 
 from ..errors import AuthError, NetworkError, ProtocolError
 from .mqtt_packets import SUBACK
@@ -14,8 +14,10 @@ _REFUSALS = {
 
 
 def subscribe(client, stream, topics):
-    """One SUBSCRIBE with QoS 1 for all `topics`, and its SUBACK. umqtt 1.3.4 writes a length of one byte, too short for
-    a long thing name, and one filter a packet."""
+    """Sends one SUBSCRIBE with QoS 1 for all `topics`, and reads its SUBACK.
+
+    umqtt 1.3.4 cannot do this: it writes a length of one byte, too short for a long thing name, and one filter only.
+    """
     client.pid += 1
     length = 2
     for topic in topics:
@@ -39,7 +41,7 @@ def subscribe(client, stream, topics):
 
 
 def refused(code):
-    """The error for a CONNACK with that return code."""
+    """The error for a CONNACK with this return code."""
     if code in _REFUSALS:
         return AuthError("the broker refuses: %s (CONNACK %d)" % (_REFUSALS[code], code))
     if code == 3:

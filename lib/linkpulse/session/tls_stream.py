@@ -1,7 +1,7 @@
-"""One TLS connection under a deadline: nothing here waits longer than `arm()` allows.
+"""One TLS connection with a deadline: no operation waits longer than `arm()` allows.
 
-Ways out of every operation: done; NetworkError (no name, no route, reset, end of stream); TLSError and AuthError (the
-handshake); TimedOut.
+Every operation succeeds, or raises NetworkError (no name, no route, reset, end of stream), TLSError or AuthError (in
+the handshake), or TimedOut.
 """
 
 import errno
@@ -9,12 +9,12 @@ from ..errors import NetworkError, TimedOut
 from ..port import const, select, socket, time
 from .trust import explain
 
-PIECE = const(250)  # ms of waiting between two beats
+PIECE = const(250)  # the most ms of waiting between two beats
 _BROKEN = select.POLLERR | select.POLLHUP
 
 
 class TLSStream:
-    """`beat()`, if given, is called before every piece of waiting."""
+    """A TLS connection. `beat()`, if given, is called several times a second while it waits."""
 
     def __init__(self, context, server_name, beat=None):
         self._context = context
@@ -26,7 +26,7 @@ class TLSStream:
         self.arm(0)
 
     def arm(self, timeout):
-        """All operations until the next call have `timeout` ms together."""
+        """All operations until the next call of arm() have `timeout` ms together."""
         self._deadline = time.ticks_add(time.ticks_ms(), timeout)
 
     def left(self):
@@ -36,7 +36,7 @@ class TLSStream:
         return self._tls is not None
 
     def connect(self, host, port):
-        """Tries every address that the name has now."""
+        """Resolves the name and tries every address."""
         try:
             found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
         except OSError as e:
@@ -44,11 +44,11 @@ class TLSStream:
         error = NetworkError("the name %s has no address" % host)
         for i, info in enumerate(found):
             try:
-                # An address that never answers leaves the others their share of the time.
+                # Each address gets its share of the time, so that one that never answers does not take it all.
                 return self._connect(info, self.left() // (len(found) - i))
             except OSError as e:
                 self.close()
-                if abs(e.args[0]) == errno.ENOMEM:  # of TLS, where it has the Python heap
+                if abs(e.args[0]) == errno.ENOMEM:  # from TLS, if it uses the Python heap
                     raise MemoryError
                 error = NetworkError("%s port %d does not answer (error %s)" % (host, port, e.args[0]))
         raise error
@@ -63,14 +63,14 @@ class TLSStream:
             if abs(e.args[0]) != errno.EINPROGRESS:
                 raise
             self._established(timeout)
-        # The handshake is left to the first write, where it has our deadline.
+        # The first write does the handshake, because there it has our deadline.
         self._tls = self._context.wrap_socket(
             self._raw, server_hostname=self._server_name, do_handshake_on_connect=False
         )
         self._poll.register(self._tls, select.POLLIN)
 
     def _established(self, timeout):
-        # Not the platform's own way of waiting, which would hold up `beat`.
+        # The platform's own timeout is not used, because `beat` would not be called then.
         end = time.ticks_add(time.ticks_ms(), timeout)
         self._poll.register(self._raw, select.POLLOUT)
         try:
@@ -78,7 +78,7 @@ class TLSStream:
                 left = time.ticks_diff(end, time.ticks_ms())
                 for event in self._events(left):
                     if event[1] & _BROKEN:
-                        self._raw.send(b"")  # raises the reason
+                        self._raw.send(b"")  # this raises the reason
                         raise OSError(errno.ECONNREFUSED)
                     return
                 if left <= 0:
@@ -87,7 +87,7 @@ class TLSStream:
             self._poll.unregister(self._raw)
 
     def close(self):
-        # Nothing here may allocate: it may be memory that ran out.
+        # Nothing here may allocate, because memory may have run out.
         tls = self._tls
         raw = self._raw
         self._tls = self._raw = None
@@ -98,14 +98,14 @@ class TLSStream:
             _close(raw)
 
     def ready(self, timeout):
-        """Waits up to `timeout` ms for something to read."""
+        """Waits at most `timeout` ms. Returns whether there is something to read."""
         if self._tls is None:
             raise NetworkError("not connected")
         self._poll.modify(self._tls, select.POLLIN)
         return bool(self._poll.poll(timeout))
 
     def send(self, view):
-        """Sends all of it, the handshake before it where there was none yet."""
+        """Sends all of `buf`. The first call does the handshake before that."""
         at = 0
         while at < len(view):
             n = self._try(True, view[at:])
@@ -116,7 +116,7 @@ class TLSStream:
                 self._wait(select.POLLOUT)
 
     def receive(self, view, wait):
-        """Fills all of it. False, when not even the first byte is there and `wait` is false."""
+        """Fills all of `buf`. Returns False if no byte is there and `wait` is false."""
         at = 0
         while at < len(view):
             n = self._try(False, view[at:])
@@ -156,6 +156,6 @@ def _close(socket):
     try:
         socket.close()
     except OSError:
-        pass  # it is being given up
+        pass  # the connection is given up anyway
     except ValueError:
         pass

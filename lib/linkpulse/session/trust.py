@@ -1,4 +1,4 @@
-"""TLS with both sides proven: the context from files, and what a TLS failure means for a person."""
+"""Mutual TLS: makes the context from files, and explains TLS failures."""
 
 import binascii
 import errno
@@ -6,7 +6,7 @@ import os
 from ..errors import AuthError, NetworkError, SettingsError, TLSError
 from ..port import const
 
-# What mbedTLS says of a certificate, and what to do.
+# mbedTLS's words about a certificate, and what to do.
 _REASONS = (
     ("expired", "the server's certificate has expired: renew it, or set this device's clock"),
     ("future", "the server's certificate is not valid yet: is this device's clock right?"),
@@ -22,9 +22,10 @@ _FAILURES = {
 
 
 def context(ca, cert, key):
-    """A client's SSLContext from three files, PEM or DER, that verifies the server without exception.
+    """A client's SSLContext that always verifies the server, from three files in PEM or DER.
 
-    Raises SettingsError for files that are missing, not what they should be, or (the key) readable by others.
+    Raises SettingsError if a file is missing or has wrong contents, or if other users can read the key. Raises
+    TLSError if this firmware cannot verify certificates.
     """
     from ..port import tls
 
@@ -40,7 +41,7 @@ def context(ca, cert, key):
         raise TLSError("this firmware's TLS does not verify certificates: use one with mbedTLS")
     for der in _ders("ca", ca):
         _load("ca", ca, c.load_verify_locations, der)
-    # A chain stands in one buffer where it is DER too; the first certificate is the device's own.
+    # In DER, a chain is one buffer, too. The first certificate is the device's own.
     _load("cert or key", cert, c.load_cert_chain, _ders("cert", cert)[0], _ders("key", key)[0])
     return c
 
@@ -53,7 +54,7 @@ def _load(name, path, load, *ders):
 
 
 def _ders(name, path):
-    # The DER blocks of a file. Most builds of MicroPython read DER only, so PEM is taken apart here.
+    # The DER blocks of a file. Most builds of MicroPython read only DER, so PEM is decoded here.
     try:
         size = os.stat(path)[6]
         if size > _MAX_FILE:
@@ -82,8 +83,10 @@ def _decoded(name, path, body):
 
 
 def explain(error, handshake, answered):
-    """The typed error for what a socket or TLS raised, in the TLS `handshake` and after the broker `answered` in it;
-    MemoryError where it was memory that failed."""
+    """The typed error for what a socket or TLS raised, or MemoryError if memory was the cause.
+
+    `handshake` says whether it happened in the handshake, and `answered` whether the broker had answered in it.
+    """
     text = str(error)
     if isinstance(error, ValueError):
         for mark, reason in _REASONS:
@@ -91,10 +94,10 @@ def explain(error, handshake, answered):
                 return TLSError(reason)
         return TLSError("the server's certificate is refused: " + text)
     code = error.args[0] if error.args else 0
-    # mbedTLS takes the Python heap on most boards; ESP-IDF has texts of its own.
+    # On most boards mbedTLS uses the Python heap. ESP-IDF has its own texts.
     if abs(code) == errno.ENOMEM or "ALLOC_FAILED" in text or "allocation failed" in text:
         return MemoryError()
-    # Only a second flight can meet a closed pipe, and it holds this device's certificate; a reset may come before it.
+    # Only the second flight, with this device's certificate, can meet a closed pipe. A reset may come before it.
     judged = handshake and (abs(code) == 32 or answered and abs(code) == 104)
     if judged or code == _FATAL_ALERT:
         return AuthError("the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?")
