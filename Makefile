@@ -36,22 +36,22 @@ REPORT_TAGS = $(if $(filter command line environment override,$(origin TAGS)),$(
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-setup: build/.run ## make the virtual environment, with the command linkpulse in it
+setup: build/.run ## create the virtual environment with the command linkpulse
 	@echo "ready: $(VENV)/bin/linkpulse" >&2
 
-run: build/.run ## report this machine to a broker here until Ctrl-C: TARGET=qemu COUNT= INTERVAL= FORMAT= TAGS= THING= BROKER= MICROPYTHON= LOOPBACK=1
+run: build/.run ## report this machine to a local broker until Ctrl-C: TARGET=qemu COUNT= INTERVAL= FORMAT= TAGS= THING= BROKER= MICROPYTHON= LOOPBACK=1
 	@$(TOOLS) run $(if $(COUNT),--count '$(COUNT)') --interval '$(INTERVAL)' --format '$(FORMAT)' --tags '$(TAGS)' \
 	  --thing "$$LINKPULSE_THING" --broker '$(BROKER)' --target '$(TARGET)' $(if $(HEAP),--heap '$(HEAP)') \
 	  $(if $(filter-out 0,$(LOOPBACK)),--loopback)
 
-report: build/.run ## print one report of this machine, nothing else: FORMAT= TAGS= PROC= LOOPBACK=1
+report: build/.run ## print one report of this machine: FORMAT= TAGS= PROC= LOOPBACK=1
 	@$(TOOLS) report --format '$(REPORT_FORMAT)' --tags '$(REPORT_TAGS)' --thing "$$LINKPULSE_THING" --proc '$(PROC)' \
 	  $(if $(filter-out 0,$(LOOPBACK)),--loopback)
 
 firmware: build/.run ## build a board's firmware: BOARD=qemu-mps2 HEAP=65536
 	@$(TOOLS) firmware --board '$(BOARD)' $(if $(HEAP),--heap '$(HEAP)')
 
-qemu: build/.run ## start the board in QEMU, print its terminal, be its REPL: HEAP=
+qemu: build/.run ## start the board in QEMU and open its REPL: HEAP=
 	@$(TOOLS) qemu $(if $(HEAP),--heap '$(HEAP)')
 
 test: build/.test ## run all tests
@@ -62,7 +62,7 @@ lint: build/.test ## check style and format
 	@$(PY) -m ruff check tools tests lib firmware boards examples packaging
 	@$(PY) -m ruff format --check tools tests lib firmware boards examples packaging
 
-size: build/.run ## bytes of every device module as .mpy, against the budgets
+size: build/.run ## compare the size of the device modules with their budgets
 	@$(TOOLS) size
 
 packages: build/.run ## write the package files that mip installs from
@@ -71,29 +71,29 @@ packages: build/.run ## write the package files that mip installs from
 dist: build/.run ## build all packages into build/dist, with SHA256SUMS
 	@$(TOOLS) dist
 
-bench: build/.bench ## side by side with AWS's Python agent; TARGET=qemu: what the agent takes on the board in QEMU
+bench: build/.bench ## compare with AWS's Python agent; TARGET=qemu: measure the agent on the board in QEMU
 	@PYTHONPATH=tools $(PY) -m tests.bench$(if $(filter qemu,$(TARGET)),.qemu) $(ARGS)
 
-fuzz: build/.test ## a million inputs for every parser on both interpreters: ARGS="--seed N --parser NAME --inputs N"
+fuzz: build/.test ## run a million inputs through every parser on both interpreters: ARGS="--seed N --parser NAME --inputs N"
 	@PYTHONPATH=tools $(PY) -m tests.fuzz $(ARGS)
 
-soak-virtual: build/.test ## 72 virtual hours of the agent: ARGS="--hours N --seed N"
+soak-virtual: build/.test ## run 72 virtual hours of the agent: ARGS="--hours N --seed N"
 	@PYTHONPATH=tools $(PY) -m tests.soak virtual $(ARGS)
 
-soak: build/.test ## a real hour against mosquitto over a link that fails: ARGS="--minutes N --seed N"
+soak: build/.test ## run an hour against mosquitto over a failing link: ARGS="--minutes N --seed N"
 	@PYTHONPATH=tools $(PY) -m tests.soak real $(ARGS)
 
-advisor: build/.test ## the cases of AWS's Device Advisor, with results
+advisor: build/.test ## run the cases of AWS's Device Advisor
 	@PYTHONPATH=tools:. $(PY) -m tests.faults.advisor $(ARGS)
 
-docs: build/.run ## make again what docs/ has from the code: the table of settings, the picture of a report
+docs: build/.run ## update the generated parts of docs/: the table of settings, the picture of a report
 	@$(TOOLS) settings --write docs/settings.md
 	@PYTHONPATH=tools $(PY) -m linkpulse_tools.build.picture docs/run.svg
 
-lock: ## make requirements/*.txt again from pyproject.toml (PYTHON= the oldest supported one)
+lock: ## update requirements/*.txt from pyproject.toml (PYTHON= the oldest supported one)
 	@PYTHON='$(PYTHON)' sh requirements/lock.sh
 
-clean: ## remove what was made
+clean: ## remove everything that was made
 	rm -rf build $(VENV)
 
 # Set-up: one stamp a step; stamps of an environment that is gone do not count. All it says goes to standard error, so that a report can be piped.

@@ -1,6 +1,6 @@
-"""Install the system packages that some tests need, where that is possible; say why where it is not.
+"""Installs the system packages that some tests need. If that is not possible, it says why, and does not fail.
 
-Never fails: a test that misses its program skips with a reason (and fails instead when CI is set).
+A test without its program is skipped with a reason. If CI is set, it fails instead.
 """
 
 import importlib.util
@@ -24,7 +24,7 @@ BUILD = Path(__file__).resolve().parents[1] / "boards" / "qemu-mps2" / "build.py
 
 
 def missing() -> list[str]:
-    """The packages whose program is not on this machine; what the board in QEMU needs among them."""
+    """The packages whose program is not on this machine, including those for the board in QEMU."""
     packages = [name for program, names in NEEDED.items() if not shutil.which(program, path=PATH) for name in names]
     if not any(map(shutil.which, ("cc", "gcc", "clang"))):
         packages += COMPILER

@@ -1,7 +1,8 @@
-"""The agent on a Linux machine. Argument: the settings file. One line of JSON after every outcome.
+"""Runs the agent on a Linux machine, and prints one line of JSON after every outcome. The argument is the settings
+file.
 
-Report ids and the baseline are kept in the folders that the service's manager names (STATE_DIRECTORY and
-RUNTIME_DIRECTORY), unless the settings name files. Exit code 78 (sysexits.h) for settings that cannot work.
+Report ids and the baseline are kept in the folders STATE_DIRECTORY and RUNTIME_DIRECTORY, which the service manager
+sets, unless the settings name files. The exit code is 78 (sysexits.h) if the settings cannot work.
 """
 
 import gc

@@ -1,7 +1,7 @@
-"""settings.json on standard output, from `uci show linkpulse` on standard input; what is wrong on standard error.
+"""Converts `uci show linkpulse` on standard input to settings.json on standard output. Errors go to standard error.
 
-What type a key has is the agent's own knowledge, and so is whether its value will do: a text that is none of its type
-stays one, for the agent's own check to name. Exit code 78 (sysexits.h) for settings that cannot work.
+The types of the keys and the checks of their values are the agent's own. A text that does not fit its type stays a
+text, and the agent's check reports it. The exit code is 78 (sysexits.h) if the settings cannot work.
 """
 
 import json
@@ -17,7 +17,7 @@ OFF = ("0", "off", "false", "no", "disabled")
 
 
 def shown(text):
-    """(name, values) of each line of `uci show`: values are in single quotes, a quote in them is '\\''."""
+    """(name, values) for each line of `uci show`. Values are in single quotes, and a quote in them is '\\''."""
     i = 0
     while i < len(text):
         end = text.index("=", i)
