@@ -115,14 +115,6 @@ class Writer:
             for i in range(n):
                 self._buf[at + i] = b[i]
 
-    def open_items(self):
-        """The offset where the caller may write the items of an array itself. It then calls `close_items`."""
-        return self.size
-
-    def close_items(self, end, n):
-        """Continues at offset `end`, where the caller's `n` items (one or more) end, or would end."""
-        self.size = end
-
     def _take(self, n):
         # The offset for n bytes, or -1 if they do not fit. They are counted in both cases.
         at = self.size

@@ -145,19 +145,6 @@ def test_reset_starts_over_in_the_middle_of_a_level():
     equal(bytes(w.result()), b"[1,2]")
 
 
-def test_items_of_the_callers_own():
-    buf = bytearray(40)
-    w = Writer(buf)
-    w.map(2)
-    for key, items in ((b"a", b"1,2,3"), (b"b", b"4")):
-        w.text(key)
-        w.array(len(items) // 2 + 1)
-        at = w.open_items()
-        buf[at : at + len(items)] = items
-        w.close_items(at + len(items), len(items) // 2 + 1)
-    equal(bytes(w.result()), b'{"a":[1,2,3],"b":[4]}')
-
-
 def test_it_has_the_methods_of_the_cbor_writer():
     for name in dir(CborWriter):
         if not name.startswith("_"):

@@ -185,22 +185,6 @@ def test_a_writer_is_used_again_after_it_overflowed():
     equal(bytes(w.result()), b"\x18\x18")
 
 
-def test_items_of_the_callers_own():
-    buf = bytearray(8)
-    w = Writer(buf)
-    w.map(1)
-    w.text(b"a")
-    w.array(2)
-    at = w.open_items()
-    equal(at, 4)
-    buf[at] = 7
-    buf[at + 1] = 8
-    w.close_items(at + 2, 2)
-    equal(bytes(w.result()), b"\xa1\x61a\x82\x07\x08")
-    w.close_items(9, 2)
-    equal(raises(NoRoom, w.result).needed, 9)
-
-
 # Appendix A, all of it that is one item, and what it is.
 ITEMS = (
     "00 17 1818 1903e8 1a000f4240 1b000000e8d4a51000 1bffffffffffffffff c249010000000000000000 "

@@ -6,7 +6,7 @@ from fakeproc import ip
 from linkpulse.report import json_writer, rows, tags
 from linkpulse.sample.names import NO_INTERFACE
 from linkpulse.sample.sockets import RECORD
-from linkpulse.report.writer import ReportWriter
+from linkpulse.report.pieces import Pieces
 import microcbor
 
 
@@ -130,10 +130,17 @@ ADDRESSES = (
 )  # the last two: 23 and 24 bytes of text
 
 
+def pieces_of(cbor, name, port, tag_set="short"):
+    """What is the same in all rows of a kind: before the remote address, between it and the local port, behind."""
+    p = Pieces(cbor, tag_set)
+    return p.rows[(port > 0) + (name is not None)], p.middles[port > 0], p.ends(0, name)[2]
+
+
 def written(cbor, pieces, records, out, at, room, first, kept, n):
     """(the end, the state after it) of one call of rows.rows."""
     state = array("i", (first, kept, n))
-    end = rows.rows(out, at, room, cbor, pieces[0], pieces[1], pieces[2], bytearray(48), records, state)
+    form = 0 if cbor else 1
+    end = rows.rows(out, at, room, form, pieces[0], pieces[1], pieces[2], bytearray(48), records, state)
     return end, list(state)
 
 
@@ -141,11 +148,10 @@ def test_rows_are_the_generic_writers_bytes():
     for cbor in (True, False):
         Writer = microcbor.Writer if cbor else json_writer.Writer
         for tag_set in ("short", "long"):
-            report = ReportWriter("cbor" if cbor else "json", tag_set)
             tag = tags.keys(tag_set)
             for name in NAMES:
                 for port in PORTS:
-                    pieces = report._pieces_for(name, port)
+                    pieces = pieces_of(cbor, name, port, tag_set)
                     for address in ADDRESSES:
                         w = Writer(bytearray(160))
                         generic(w, tag, address, port, name)
@@ -165,7 +171,7 @@ def test_rows_of_one_interface_go_on_to_the_next():
         records += record("192.0.2.%d" % i, 443, 1000 + i, 7 if i == 3 else 5)
     for cbor in (True, False):
         Writer = microcbor.Writer if cbor else json_writer.Writer
-        pieces = ReportWriter("cbor" if cbor else "json")._pieces_for(b"eth0", 1)
+        pieces = pieces_of(cbor, b"eth0", 1)
         for first in range(5):
             for n in range(1, 6):
                 chosen = [(first + i) % 5 for i in range(n)]
@@ -189,11 +195,10 @@ def test_rows_of_one_interface_go_on_to_the_next():
 def test_rows_with_and_without_a_local_port_are_two_kinds():
     records = record("192.0.2.1", 443, 0, 5) + record("192.0.2.2", 443, 0, 5) + record("192.0.2.3", 443, 1000, 5)
     for cbor in (True, False):
-        report = ReportWriter("cbor" if cbor else "json")
         out = bytearray(400)
-        at, state = written(cbor, report._pieces_for(b"eth0", 0), records, out, 0, 400, 0, 3, 3)
+        at, state = written(cbor, pieces_of(cbor, b"eth0", 0), records, out, 0, 400, 0, 3, 3)
         equal(state, [2, 3, 1])
-        at = written(cbor, report._pieces_for(b"eth0", 1), records, out, at, 400, 2, 3, 1)[0]
+        at = written(cbor, pieces_of(cbor, b"eth0", 1), records, out, at, 400, 2, 3, 1)[0]
         Writer = microcbor.Writer if cbor else json_writer.Writer
         w = Writer(bytearray(400))
         w.array(3)
@@ -206,13 +211,13 @@ def test_rows_with_and_without_a_local_port_are_two_kinds():
 
 def test_rows_without_room_are_counted_and_not_written():
     records = record("1.2.3.4", 443, 40000) + record("ffff:" * 7 + "ffff", 443, 1) + record("1.2.3.4", 443, 1)
-    for format in ("cbor", "json"):
-        pieces = ReportWriter(format)._pieces_for(b"eth0", 1)
+    for cbor in (True, False):
+        pieces = pieces_of(cbor, b"eth0", 1)
         whole = bytearray(400)
-        size, _ = written(format == "cbor", pieces, records, whole, 0, 400, 0, 3, 3)
+        size, _ = written(cbor, pieces, records, whole, 0, 400, 0, 3, 3)
         for room in range(size + 1):
             out = bytearray(b"#" * 400)
-            end, state = written(format == "cbor", pieces, records, out, 0, room, 0, 3, 3)
+            end, state = written(cbor, pieces, records, out, 0, room, 0, 3, 3)
             equal((end, state), (size, [0, 3, 0]))
             equal(bytes(out[room:]), b"#" * (400 - room))
             done = 0
@@ -220,3 +225,60 @@ def test_rows_without_room_are_counted_and_not_written():
                 done += 1
             equal(bytes(out[done:room]), b"#" * (room - done))  # nothing of a row that is not whole
         equal(done, size)  # and all of one that just fits
+
+
+NUMBERS = (0, 9, 10, 23, 24, 99, 100, 255, 256, 65535, 65536, 999999999, 1000000000, 0x3FFFFFFF)
+
+
+def test_a_piece_and_a_number_are_the_generic_writers_bytes():
+    for form, Writer in ((0, microcbor.Writer), (1, json_writer.Writer)):
+        for n in NUMBERS:
+            w = Writer(bytearray(16))
+            w.uint(n)
+            expected = b"piece" + bytes(w.result())
+            for room in range(20):
+                out = bytearray(b"#" * 20)
+                equal(rows.put(out, 2, room, form, b"piece", n), 2 + len(expected))
+                fits = expected if 2 + len(expected) <= room else b""
+                equal(bytes(out), (b"##" + fits + b"#" * 18)[:20])
+    for n in (0, 23, 24, 50, 256):
+        w = microcbor.Writer(bytearray(16))
+        w.array(n)
+        out = bytearray(8)
+        end = rows.put(out, 0, 8, 0x80, b"", n)
+        equal(bytes(out[:end]), bytes(w.result()))
+
+
+def test_listening_ports_of_one_interface_are_the_generic_writers_bytes():
+    # The third is of another interface; in every room.
+    keys = array("i", (22 << 8 | 7, 443 << 8 | 7, 5353 << 8 | NO_INTERFACE, 65535 << 8 | 7))
+    for form, Writer in ((0, microcbor.Writer), (1, json_writer.Writer)):
+        p = Pieces(form == 0, "short")
+        w = Writer(bytearray(100))
+        w.array(4)
+        begin = w.size
+        for port, name in ((22, b"eth0"), (443, b"eth0"), (5353, None), (65535, b"eth0")):
+            w.map(1 + (name is not None))
+            w.text(b"pt")
+            w.uint(port)
+            if name is not None:
+                w.text(b"if")
+                w.text(name)
+        expected = bytes(w.result())[begin:]
+        expected = expected if form == 0 else expected[:-1]
+        for room in range(101):
+            out = bytearray(b"#" * 100)
+            state = array("i", (0, 0, 4))
+            at = 0
+            for name, done in ((b"eth0", 2), (None, 3), (b"eth0", 4)):
+                at = rows.ports(out, at, room, form, p.ports[name is not None], p.ends(7, name)[1], keys, state)
+                equal((state[0], state[2]), (done, 4 - done))
+            equal(at, len(expected))
+            equal(bytes(out[room:]), b"#" * (100 - room))
+            if room >= at:
+                equal(bytes(out[:at]), expected)
+
+
+def test_a_name_that_json_writes_six_times_as_long():
+    text = Pieces(False, "long").ends(0, b"\x01" * 15)[2]
+    equal(text.decode(), ',"local_interface":"' + "\\u0001" * 15 + '"}')

@@ -94,19 +94,6 @@ class Writer:
         for i in range(n):
             self._buf[at + i] = b[i]
 
-    def open_items(self):
-        """The offset at which the caller may write items of an array itself, with commas. It then calls
-        `close_items`."""
-        self._before()
-        return self.size
-
-    def close_items(self, end, n):
-        """Continues at offset `end`, where the caller's `n` items (one or more) end, or would end if they did not
-        fit."""
-        self.size = end
-        self._left[self._depth - 1] -= n - 1
-        self._after()
-
     def _take(self, n):
         at = self.size
         self.size = at + n

@@ -100,14 +100,87 @@ def remote(out, records, at: int) -> int:
     return end
 
 
-def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records, state) -> int:
+def put(out, at: int, room: int, form: int, piece, n: int) -> int:
+    """Writes `piece` and then `n` into out[at:room]. Returns where that ends, or would end if there was room for it.
+
+    `n` is a decimal number where `form` is 1, otherwise a CBOR head of that major type; -1 for none.
+    """
+    o = ptr8(out)
+    p = ptr8(piece)
+    size = int(len(piece))
+    width = 0
+    if n >= 0:
+        width = 1
+        if form == 1:
+            limit = 10
+            while width < 10 and n >= limit:
+                width += 1
+                limit *= 10
+        elif n > 65535:
+            width = 5
+        elif n > 255:
+            width = 3
+        elif n > 23:
+            width = 2
+    end = at + size + width
+    if end > room:
+        return end
+    i = 0
+    while i < size:
+        o[at + i] = p[i]
+        i += 1
+    if form == 1:
+        at = end
+        while width > 0:
+            width -= 1
+            at -= 1
+            o[at] = 48 + n % 10
+            n //= 10
+    elif width == 1:
+        o[at + size] = form | n
+    elif width:
+        o[at + size] = form | (24 + (width - 1 >> 1))
+        at = end
+        while width > 1:
+            width -= 1
+            at -= 1
+            o[at] = n & 255
+            n >>= 8
+    return end
+
+
+def ports(out, at: int, room: int, form: int, first, last, keys, state) -> int:
+    """Writes listening ports into out[at:room], as long as they are of one interface. Returns where the last one
+    ends.
+
+    A port is `first`, its number, `last`. `keys` are those of sample.PortTable, `state` is as layout.py says.
+    """
+    o = ptr8(out)
+    k = ptr32(keys)
+    s = ptr32(state)
+    i = int(s[_NEXT])
+    slot = int(k[i]) & 255
+    while int(s[_LEFT]) > 0 and int(k[i]) & 255 == slot:
+        at = int(put(out, at, room, form, first, int(k[i]) >> 8))
+        at = int(put(out, at, room, form, last, -1))
+        i += 1
+        s[_LEFT] = int(s[_LEFT]) - 1
+        if form == 1 and int(s[_LEFT]) > 0:
+            if at < room:
+                o[at] = 44
+            at += 1
+    s[_NEXT] = i
+    return at
+
+
+def rows(out, at: int, room: int, form: int, first, middle, last, text, records, state) -> int:
     """Writes connections as rows into out[at:room], as long as they are of one kind. Returns where the last one ends.
 
     Connections are of one kind if they have the same interface, and if all have a local port or none has one (0 means
     that the platform does not know it).
 
     A row consists of first, remote address, middle, local port and last. The three pieces are the same in all rows of a
-    kind (see writer.py). A row that does not fit is counted, but not written. `state` is as
+    kind (see pieces.py). A row that does not fit is counted, but not written. `state` is as
     collect/layout.py says, `text` a scratch buffer of 48 bytes.
     """
     o = ptr8(out)
@@ -127,7 +200,7 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
         width = 1
         if not known:
             width = 0
-        elif not cbor:
+        elif form == 1:
             limit = 10
             while port >= limit:
                 width += 1
@@ -137,7 +210,7 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
         elif port > 23:
             width = 2
         end = at + n1 + size + n2 + width + n3
-        if cbor:
+        if form != 1:
             end += 1 if size < 24 else 2
         if end <= room:
             p = ptr8(first)
@@ -146,7 +219,7 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
                 o[at + i] = p[i]
                 i += 1
             at += n1
-            if cbor:
+            if form != 1:
                 if size < 24:
                     o[at] = 0x60 | size
                 else:
@@ -167,7 +240,7 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
             at += n2
             if not known:
                 pass
-            elif not cbor:
+            elif form == 1:
                 i = width
                 while i > 0:
                     i -= 1
@@ -193,7 +266,7 @@ def rows(out, at: int, room: int, cbor: int, first, middle, last, text, records,
         if record == int(s[_RECORDS]):
             record = 0
         s[_LEFT] = int(s[_LEFT]) - 1
-        if not cbor and int(s[_LEFT]) > 0:
+        if form == 1 and int(s[_LEFT]) > 0:
             if at < room:
                 o[at] = 44
             at += 1

@@ -4,30 +4,22 @@ import random
 from array import array
 from ..errors import TooLarge
 from ..port import const
-from .rows import rows
-from .tags import keys
-from ..sample.names import NO_INTERFACE
-from ..sample.sockets import RECORD
+from .pieces import Pieces
+from .rows import ports, put, rows
 
-# Positions in tags.keys().
-_HEADER = const(0)
-_REPORT_ID = const(1)
-_VERSION = const(2)
-_METRICS = const(3)
-_TCP_CONNECTIONS = const(4)
-_ESTABLISHED = const(5)
-_CONNECTIONS = const(6)
-_REMOTE = const(7)
-_LOCAL_PORT = const(8)
-_LOCAL_INTERFACE = const(9)
-_TCP_PORTS = const(10)
-_UDP_PORTS = const(11)
-_PORTS = const(12)
-_PORT = const(13)
-_INTERFACE = const(14)
-_TOTAL = const(15)
-_STATS = const(16)
-_BYTES_IN = const(17)
+# See ../collect/layout.py.
+_NEXT = const(0)
+_RECORDS = const(1)
+_LEFT = const(2)
+_RECORD_PORT = const(2)
+_RECORD = const(22)
+
+# How `put` writes a number.
+_UINT = const(0)
+_ARRAY = const(0x80)
+_DIGITS = const(1)
+# The numbers that `put` takes: small ones where an int has 31 bits.
+_SMALL = const(0x40000000)
 
 # The longest IPv4 row, with an interface of four letters.
 _ROW = const(44)
@@ -56,12 +48,11 @@ class ReportWriter:
             size = 400 + min(connections, _FEW) * row
         self._buf = bytearray(size)
         self._writer = Writer(self._buf)
-        self._template = Writer(bytearray(128))
-        self._cbor = format == "cbor"
-        self._tags = keys(tag_set)
+        self._pieces = Pieces(format == "cbor", tag_set)
+        self._number = _UINT if format == "cbor" else _DIGITS
+        self._at = 0
         self._text = bytearray(48)
         self._state = array("i", (0, 0, 0))
-        self._pieces = {}
 
     def write(self, report_id, counters, sockets, empty=True):
         """The report as a memoryview, valid until the next. Blocks without entries are left out unless `empty`."""
@@ -96,107 +87,90 @@ class ReportWriter:
             return False
 
     def _write(self, report_id, counters, sockets, empty, connections, ports):
-        w = self._writer
-        tag = self._tags
+        p = self._pieces
         tcp = sockets.tcp_read and (empty or sockets.tcp_total > 0)
         udp = sockets.udp_read and (empty or sockets.udp_total > 0)
         established = sockets.tcp_read and (empty or sockets.connections > 0)
         stats = counters.available()
-        w.reset()
-        w.map(2)
-        w.text(tag[_HEADER])
-        w.map(2)
-        w.text(tag[_REPORT_ID])
-        w.uint(report_id)
-        w.text(tag[_VERSION])
-        w.text(b"1.0")
-        w.text(tag[_METRICS])
-        w.map(tcp + udp + established + stats)
+        blocks = tcp + udp + established + stats
+        self._at = 0
+        self._put(p.start, report_id)
+        self._put(p.metrics)
+        if p.cbor or not blocks:
+            self._put(p.maps[blocks])
+        first = self._at
         if tcp:
-            self._ports(tag[_TCP_PORTS], sockets.tcp_ports, sockets.tcp_total, sockets.names, ports)
+            self._ports(p.tcp_ports, sockets.tcp_ports, sockets.tcp_total, sockets.names, ports)
         if udp:
-            self._ports(tag[_UDP_PORTS], sockets.udp_ports, sockets.udp_total, sockets.names, ports)
+            self._ports(p.udp_ports, sockets.udp_ports, sockets.udp_total, sockets.names, ports)
         if established:
-            w.text(tag[_TCP_CONNECTIONS])
-            w.map(1)
-            w.text(tag[_ESTABLISHED])
-            w.map(2)
-            w.text(tag[_CONNECTIONS])
+            self._list(p.connections, connections)
             self._connections(sockets, connections)
-            w.text(tag[_TOTAL])
-            w.uint(sockets.connections)
+            self._put(p.total, sockets.connections)
+            self._end(2)
         if stats:
-            w.text(tag[_STATS])
-            w.map(4)
             for which in range(4):
-                w.text(tag[_BYTES_IN + which])
-                w.uint(counters.difference(which))
+                self._put(p.counters[which], counters.difference(which))
+            self._end(1)
+        self._end(2)
+        if blocks and not p.cbor and first < len(self._buf):
+            self._buf[first] = 0x7B
+        self._writer.size = self._at
 
-    def _ports(self, key, table, total, names, most):
-        w = self._writer
-        tag = self._tags
+    def _put(self, piece, n=-1):
+        # A piece and the number behind it.
+        buf = self._buf
+        if n < _SMALL:
+            self._at = put(buf, self._at, len(buf), self._number, piece, n)
+        else:
+            w = self._writer
+            w.size = put(buf, self._at, len(buf), self._number, piece, -1)
+            w.uint(n)
+            self._at = w.size
+
+    def _list(self, piece, n):
+        buf = self._buf
+        self._at = put(buf, self._at, len(buf), _ARRAY, piece, n if self._pieces.cbor else -1)
+
+    def _end(self, n):
+        end = self._pieces.end
+        if end:
+            for _ in range(n):
+                self._put(end)
+
+    def _ports(self, piece, table, total, names, most):
+        p = self._pieces
+        buf = self._buf
+        state = self._state
         kept = min(table.kept, most)
-        w.text(key)
-        w.map(2)
-        w.text(tag[_PORTS])
-        w.array(kept)
-        for i in range(kept):
-            slot = table.slot(i)
-            known = slot != NO_INTERFACE
-            w.map(1 + known)
-            w.text(tag[_PORT])
-            w.uint(table.port(i))
-            if known:
-                w.text(tag[_INTERFACE])
-                w.text(names.name(slot))
-        w.text(tag[_TOTAL])
-        w.uint(total)
+        self._list(piece, kept)
+        state[_NEXT] = 0
+        state[_LEFT] = kept
+        while state[_LEFT]:
+            slot = table.slot(state[_NEXT])
+            ends = p.ends(slot, names.name(slot))
+            first = p.ports[ends[0] is not None]
+            self._at = ports(buf, self._at, len(buf), self._number, first, ends[1], table.keys, state)
+        self._put(p.total, total)
+        self._end(1)
 
     def _connections(self, sockets, n):
-        w = self._writer
-        w.array(n)
         if not n:
             return
+        p = self._pieces
         buf = self._buf
         records = sockets.records
         state = self._state
-        state[1] = sockets.kept
+        state[_RECORDS] = kept = sockets.kept
         # If only some fit, take a run that starts at a random row, so that each has the same chance.
-        state[0] = random.getrandbits(16) % state[1] if n < state[1] else 0
-        state[2] = n
-        end = w.open_items()
-        while state[2]:
-            record = state[0] * RECORD
-            name = sockets.names.name(records[record])
-            port = records[record + 2] | records[record + 3]
-            kind = records[record] << 1 | (port > 0)
-            pieces = self._pieces.get(kind)
-            if pieces is None or pieces[3] is not name:
-                pieces = self._pieces[kind] = self._pieces_for(name, port)
-            end = rows(
-                buf, end, len(buf), self._cbor, pieces[0], pieces[1], pieces[2], self._text, records, state
-            )  # fmt: skip
-        w.close_items(end, n)
-
-    def _pieces_for(self, name, port):
-        # The pieces that are the same in all rows of a kind are cut out of a row that the writer wrote.
-        w = self._template
-        tag = self._tags
-        w.reset()
-        w.map(1 + (port > 0) + (name is not None))
-        w.text(tag[_REMOTE])
-        w.text(b"")
-        # In JSON the empty text is two quotes, one on either side. The last value closes the row at once.
-        json = not self._cbor
-        address = middle = w.size - (json and not port and name is None)
-        if port:
-            w.text(tag[_LOCAL_PORT])
-            w.uint(0)
-            middle = w.size - (json and name is None)
-        if name is not None:
-            w.text(tag[_LOCAL_INTERFACE])
-            w.text(name)
-        row = bytes(w.result())
-        if port:
-            return row[: address - 1], row[address - json : middle - 1], row[middle:], name
-        return row[: address - 1], b"", row[address - json :], name
+        state[_NEXT] = random.getrandbits(16) % kept if n < kept else 0
+        state[_LEFT] = n
+        while state[_LEFT]:
+            record = state[_NEXT] * _RECORD
+            slot = records[record]
+            port = (records[record + _RECORD_PORT] | records[record + _RECORD_PORT + 1]) > 0
+            ends = p.ends(slot, sockets.names.name(slot))
+            first = p.rows[port + (ends[0] is not None)]
+            self._at = rows(
+                buf, self._at, len(buf), self._number, first, p.middles[port], ends[2], self._text, records, state
+            )

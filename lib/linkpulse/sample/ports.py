@@ -12,7 +12,7 @@ class PortTable:
 
     def __init__(self, capacity=128):
         self._capacity = capacity
-        self._keys = array("i")
+        self.keys = array("i")
         self._another = None
         self.begin()
 
@@ -26,7 +26,7 @@ class PortTable:
         key = port << 8 | slot
         if key <= self._floor:
             return
-        keys = self._keys
+        keys = self.keys
         low = 0
         high = self.kept
         while low < high:
@@ -52,8 +52,8 @@ class PortTable:
         keys[low] = key
 
     def last(self):
-        """The highest key in the table, which is the floor for a pass that looks for higher keys."""
-        return self._keys[self.kept - 1]
+        """The highest key kept: the floor of a pass that looks for what is above it."""
+        return self.keys[self.kept - 1]
 
     def another(self):
         """A second table of the same size, for these passes."""
@@ -71,7 +71,7 @@ class PortTable:
         return table
 
     def port(self, i):
-        return self._keys[i] >> 8
+        return self.keys[i] >> 8
 
     def slot(self, i):
-        return self._keys[i] & 255
+        return self.keys[i] & 255

@@ -363,7 +363,7 @@ def _sockets(name, seeds):
         assert s.tcp_total >= s.tcp_ports.kept and s.udp_total >= s.udp_ports.kept
         for ports in (s.tcp_ports, s.udp_ports):
             for i in range(1, ports.kept):
-                assert ports._keys[i - 1] < ports._keys[i]
+                assert ports.keys[i - 1] < ports.keys[i]
         if turn[0] & 7 == 0:
             r = Reader(report.write(ID, counters, s), 12)
             r.skip()
