@@ -263,38 +263,33 @@ def test_move_in_both_directions():
         equal(bytes(buf), bytes(expected))
 
 
-def number(text, start=0):
-    values = array("i", (-1,) * 4)
-    end = proc_scan.number(text, start, len(text), values, 1)
-    equal((values[0], values[3]), (-1, -1))
-    return end, values[1], values[2]
+def columns(*fields):
+    """The counters of a line of /proc/net/dev as numbers, None for a line that is refused."""
+    text = "eth0: " + " ".join(fields)
+    values = array("i", (-1,) * 8)
+    if not proc_scan.columns(text.encode(), 5, len(text), values):
+        return None
+    return [values[i + 1] << 24 | values[i] for i in range(0, 8, 2)]
 
 
-def test_numbers():
-    for n in (
-        0,
-        7,
-        (1 << 24) - 1,
-        1 << 24,
-        (1 << 30) - 1,
-        1 << 30,
-        (1 << 32) - 1,
-        1 << 32,
-        (1 << 54) - 1,
-        1 << 54,
-        (1 << 64) - 1,
-    ):
-        text = b"  %d 9" % n if n < 1 << 30 else ("  %d 9" % n).encode()
-        equal(number(text), (len(text) - 2, n & 0xFFFFFF, n >> 24 & 0x3FFFFFFF))
+def test_counters_of_every_size():
+    for bits in (0, 3, 24, 30, 32, 54, 64):
+        for n in ((1 << bits) - 1, 1 << bits):
+            k = n % (1 << 54)
+            equal(columns("%d" % n, "  7", *"123456", "%d" % n, "9", "1", "2"), [k, 7, k, 9])
 
 
-def test_numbers_that_are_none():
-    for text in (b"", b"   ", b" x", b" -1", b"\t1", b"\xff"):
-        equal(number(text)[0], -1)
-    equal(number(b"12x"), (2, 12, 0))
-    equal(number(b"00012"), (5, 12, 0))
-    end, low, high = number(b"9" * 300)  # nonsense, but within its bounds
-    assert end == 300 and 0 <= low < 1 << 24 and 0 <= high < 1 << 30
+def test_lines_without_all_counters():
+    good = ["1"] * 10
+    equal(columns(*good), [1, 1, 1, 1])
+    for bad in ("", "x", "-1", "\t1", "12x"):
+        for i in range(10):
+            if i < 9 or bad != "12x":  # what follows the last one is not looked at
+                equal(columns(*good[:i] + [bad] + good[i + 1 :]), None)
+    for n in range(10):
+        equal(columns(*good[:n]), None)
+    equal(columns("00012", *good[1:])[0], 12)
+    assert 0 <= columns("9" * 300, *good[1:])[0] < 1 << 54  # nonsense, but within its bounds
 
 
 def test_unhex():

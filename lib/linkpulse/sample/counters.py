@@ -5,11 +5,10 @@ Nothing here knows a platform or a report. It allocates only when an interface i
 
 from array import array
 from ..port import const
+from .differences import take, total
 from .names import NAMES, NO_INTERFACE, Names
 
-# A counter is kept modulo 2**54 in two small ints of 24 and 30 bits, so that a 64-bit counter needs no heap even if
-# small
-# ints have 31 bits. Differences are still exact, and totals are never reported.
+# The low and the high part of a counter (see differences.py). Differences are exact, and totals are never reported.
 LOW_BITS = const(24)
 LOW_MASK = const(0xFFFFFF)
 HIGH_MASK = const(0x3FFFFFFF)
@@ -37,6 +36,7 @@ class Counters:
         self.gaps = 0  # how often an interface appeared, vanished or was reset, so that a part of it was not counted
         self._now = array("i")
         self._base = array("i")
+        self._out = array("i", (0, 0, 0, 0))
         self._samples = 0
         self._collected = self._open = False
 
@@ -71,30 +71,25 @@ class Counters:
         if slot == NO_INTERFACE:
             return False
         at = slot << 3
-        for i in range(8):
-            self._now[at + i] = values[i]
+        reset = take(values, self._now, self._base, at, self.width, self._out)
         if self.names.fresh:
             # Its totals may be older than this process, unless all counting began with it.
             if not (slot == known and self.from_start):
                 self.gaps += self._samples > 1
                 self._rebase(at)
-            return True
-        for which in range(4):
-            if self._difference(at + 2 * which) < 0:
-                # The counter was reset. What came before is unknown, so this interface starts again from here.
-                self.resets += 1
-                self.gaps += 1
-                self._rebase(at)
-                break
+        elif reset:
+            # The counter was reset. What came before is unknown, so this interface starts again from here.
+            self.resets += 1
+            self.gaps += 1
+            self._rebase(at)
         return True
 
     def difference(self, which):
         """The sum over all interfaces in the last sample, since the last `commit()`."""
-        total = 0
-        for slot in range(self.names.known()):
-            if self.names.seen(slot):
-                total += self._difference((slot << 3) + 2 * which)
-        return total
+        names = self.names
+        out = self._out
+        total(self._now, self._base, names.marks, names.known(), which, self.width, out)
+        return out[3] << LOW_BITS | out[2]
 
     def commit(self):
         """Called when the report of the last sample was accepted. The next differences count from it."""
@@ -132,19 +127,3 @@ class Counters:
     def _rebase(self, at):
         for i in range(8):
             self._base[at + i] = self._now[at + i]
-
-    def _difference(self, at):
-        # Negative for a reset. A wrap is believed only where the width says that one is possible and where the
-        # difference it gives is under half the range: a radio that restarts shows small packet counters, whose wrap
-        # would be nearly a whole range. Under a width of 64 a driver may count 32 bits all the same.
-        low = self._now[at] - self._base[at]
-        high = self._now[at + 1] - self._base[at + 1]
-        if low < 0:
-            low += LOW_MASK + 1
-            high -= 1
-        if high < 0:
-            short = self.width == 32 or self._base[at + 1] < 256
-            high = (high + 256) if short else (high & HIGH_MASK)
-            if high < 0 or high >= (128 if short else 0x20000000):
-                return -1
-        return (high << LOW_BITS) | low

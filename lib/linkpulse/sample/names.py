@@ -18,18 +18,18 @@ class Names:
 
     def __init__(self):
         self._names = []
-        self._seen = bytearray()
+        self.marks = bytearray()  # of each slot: whether its name was in the sample, and in the one before
         self.fresh = False  # whether the last `find` met a name that was not in the sample before
 
     def begin(self):
         for slot in range(len(self._names)):
-            self._seen[slot] = (self._seen[slot] & _SEEN) << 1
+            self.marks[slot] = (self.marks[slot] & _SEEN) << 1
 
     def again(self):
         """Drops the sample that was begun. The next one follows the one before it."""
         for slot in range(len(self._names)):
-            if self._seen[slot]:
-                self._seen[slot] = _SEEN
+            if self.marks[slot]:
+                self.marks[slot] = _SEEN
 
     def name(self, slot):
         """The name of a slot as bytes, or None for NO_INTERFACE."""
@@ -44,7 +44,7 @@ class Names:
         return self._seen[slot] == _SEEN_BEFORE
 
     def seen(self, slot):
-        return self._seen[slot] & _SEEN
+        return self.marks[slot] & _SEEN
 
     def find(self, buf, start, end):
         """The slot of the name buf[start:end]. A new name gets a new slot.
@@ -56,14 +56,10 @@ class Names:
             return NO_INTERFACE
         for slot in range(len(self._names)):
             name = self._names[slot]
-            if len(name) == n:
-                i = 0
-                while i < n and name[i] == buf[start + i]:
-                    i += 1
-                if i == n:
-                    self.fresh = not self._seen[slot]
-                    self._seen[slot] |= _SEEN
-                    return slot
+            if len(name) == n and buf.find(name, start, end) == start:
+                self.fresh = not self.marks[slot]
+                self.marks[slot] |= _SEEN
+                return slot
         self.fresh = True
         return self._new(bytes(buf[start:end]))
 
@@ -74,15 +70,15 @@ class Names:
             return NO_INTERFACE
         slot = len(self._names)
         if slot < NAMES:
-            if len(self._seen) == slot:
-                self._seen.append(0)
+            if len(self.marks) == slot:
+                self.marks.append(0)
             self._names.append(name)
         else:
             slot = 0
-            while self._seen[slot]:
+            while self.marks[slot]:
                 slot += 1
                 if slot == NAMES:
                     return NO_INTERFACE
             self._names[slot] = name
-        self._seen[slot] = _SEEN
+        self.marks[slot] = _SEEN
         return slot

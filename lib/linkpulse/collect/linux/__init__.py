@@ -32,8 +32,6 @@ _STATE = const(14)
 _DONE = const(0)
 _LISTENING = const(1)
 _RAW = const(36)
-# Where the columns of /proc/net/dev go in `values`: bytes, packets, six others, bytes, packets.
-_COLUMNS = b"\x00\x02\x08\x08\x08\x08\x08\x08\x04\x06"
 
 _OTHER = "complete, from %s/net; that namespace's files do not tell the interface of every address"
 _OTHER_CHOSEN = _OTHER + ": a socket that may be on one not wanted is left out"
@@ -72,7 +70,7 @@ class Collector:
         self._state[_ORDER] = ORDER
         self._state[_LOOPBACK] = self._wanted.loopback
         self._raw = bytearray(_RAW)
-        self._values = array("i", (0,) * 10)
+        self._values = array("i", (0,) * 8)
         self._skipped = 0
 
     @property
@@ -118,17 +116,12 @@ class Collector:
     def _interface(self, buf, start, end, into):
         while start < end and buf[start] == 32:
             start += 1
-        colon = proc_scan.find(buf, start, end, 58)
-        if colon == end:
+        colon = buf.find(b":", start, end)
+        if colon < 0:
             return False
         if not self._wanted.name(buf, start, colon):
             return True
-        at = colon + 1
-        for column in _COLUMNS:
-            at = proc_scan.number(buf, at, end, self._values, column)
-            if at < 0:
-                return False
-        return into.put(buf, start, colon, self._values)
+        return proc_scan.columns(buf, colon + 1, end, self._values) and into.put(buf, start, colon, self._values)
 
     def _protocol(self, files, listen, connected, into, ports):
         # False when the block could not be collected. The IPv6 half is missing where the kernel has no IPv6.

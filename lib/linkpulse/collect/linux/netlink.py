@@ -7,7 +7,6 @@ it too. At the end, their number must be the kernel's own (/proc/net/sockstat). 
 """
 
 from array import array
-from . import proc_scan
 from .addresses import ORDER
 from .netlink_scan import messages
 from .rtnetlink import u32
@@ -19,6 +18,7 @@ _INET, _INET6 = const(2), const(10)
 _LISTENERS = const(0x480)  # TCP_LISTEN and TCP_CLOSE: their IPv6 records have one attribute more
 # All that sockstat counts: not TIME_WAIT, nor the requests that SYN_RECV stands for.
 _OTHERS = const(0xB36)
+_INUSE = b"TCP: inuse ", b"TCP6: inuse "
 # See ../layout.py.
 _POS = const(0)
 _KNOWN = const(6)
@@ -143,14 +143,14 @@ class Netlink:
     def _inuse(self, lines):
         # "TCP: inuse 12 orphan 0 …" and "TCP6: inuse 3"; without IPv6 there is no second file.
         total = 0
-        for file in self._stats:
-            if lines.begin(file):
+        for which in range(2):
+            key = _INUSE[which]
+            if lines.begin(self._stats[which]):
                 while lines.fill():
-                    end = lines.line()
-                    while end >= 0:
-                        total += _count(lines.buf, lines.start, end)
-                        lines.start = end + 1
-                        end = lines.line()
+                    at = lines.buf.find(key, lines.start, lines.end)
+                    if at >= 0:
+                        total += _number(lines.buf, at + len(key))
+                        break
         return total
 
 
@@ -160,13 +160,9 @@ def _connect():
     return s.makefile("rwb", 0)
 
 
-def _count(buf, start, end):
-    colon = proc_scan.find(buf, start, end, 58)
-    if buf[start] != 84 or buf[start + 1] != 67 or colon + 8 > end or buf[colon + 2] != 105:
-        return 0
+def _number(buf, at):
     n = 0
-    at = colon + 8
-    while at < end and 48 <= buf[at] <= 57:
+    while 48 <= buf[at] <= 57:
         n = n * 10 + buf[at] - 48
         at += 1
     return n

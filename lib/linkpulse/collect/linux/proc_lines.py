@@ -39,7 +39,8 @@ class ProcLines:
         if carry > _CARRY:
             self._drop()
             carry = 0
-        proc_scan.move(buf, self._last - carry, self._last, _CARRY - carry)
+        if carry:
+            proc_scan.move(buf, self._last - carry, self._last, _CARRY - carry)
         self.start = _CARRY - carry
         n = self._file.readinto(self._view)
         if not n:
@@ -53,11 +54,12 @@ class ProcLines:
             return False
         self._last = _CARRY + n
         if self._dropping:
-            self.start = proc_scan.find(buf, _CARRY, self._last, 10)
-            if self.start < self._last:
-                self.start += 1
+            self.start = self._last
+            end = buf.find(b"\n", _CARRY, self._last)
+            if end >= 0:
+                self.start = end + 1
                 self._dropping = False
-        self.end = proc_scan.rfind(buf, self.start, self._last, 10)
+        self.end = max(self.start, buf.rfind(b"\n", self.start, self._last) + 1)
         if self._dropping:
             self._last = self.end
         return True
@@ -67,9 +69,7 @@ class ProcLines:
 
         The line is buf[start:that]; set `start` to one more than that when done with it.
         """
-        if self.start >= self.end:
-            return -1
-        return proc_scan.find(self.buf, self.start, self.end, 10)
+        return self.buf.find(b"\n", self.start, self.end)
 
     def _drop(self):
         self.dropped += not self._dropping

@@ -60,28 +60,35 @@ def rfind(buf, start: int, end: int, char: int) -> int:
     return end
 
 
-def number(buf, start: int, end: int, values, at: int) -> int:
-    """The decimal number after blanks as low and high part (24 + 30 bits) in values[at:at+2]; its end, or -1."""
+def columns(buf, start: int, end: int, values) -> int:
+    """The counters of a line of /proc/net/dev, in columns 0, 1, 8 and 9, as low and high parts (24 + 30 bits) in
+    values[0:8]; 0 if a column is missing."""
     b = ptr8(buf)
     v = ptr32(values)
-    while start < end and b[start] == 32:
-        start += 1
-    first = start
-    low = 0
-    high = 0
-    while start < end:
-        c = int(b[start]) - 48
-        if c < 0 or c > 9:
-            break
-        low = low * 10 + c
-        high = (high * 10 + (low >> 24)) & 0x3FFFFFFF
-        low &= 0xFFFFFF
-        start += 1
-    if start == first:
-        return -1
-    v[at] = low
-    v[at + 1] = high
-    return start
+    column = 0
+    at = 0
+    while column < 10:
+        while start < end and b[start] == 32:
+            start += 1
+        first = start
+        low = 0
+        high = 0
+        if column < 2 or column > 7:
+            while start < end and b[start] >= 48 and b[start] <= 57:
+                low = low * 10 + int(b[start]) - 48
+                high = (high * 10 + (low >> 24)) & 0x3FFFFFFF
+                low &= 0xFFFFFF
+                start += 1
+            v[at] = low
+            v[at + 1] = high
+            at += 2
+        else:
+            while start < end and b[start] >= 48 and b[start] <= 57:
+                start += 1
+        if start == first:
+            return 0
+        column += 1
+    return 1
 
 
 def unhex(buf, start: int, digits: int, hexa, raw, at: int, order: int) -> int:
