@@ -18,8 +18,8 @@ def difference(now, base, at: int, width: int, out) -> int:
     """Writes now[at:at+2] - base[at:at+2] to out[0:2]. Returns 0, or -1 for a counter that was reset.
 
     A wrap is believed only where `width` says that one is possible and where the difference it gives is under half
-    the range: a radio that restarts shows small packet counters, whose wrap would be nearly a whole range. Under a width
-    of 64 a driver may count 32 bits all the same.
+    the range: a radio that restarts shows small packet counters, whose wrap would be nearly a whole range. Under a
+    width of 64 a driver may count 32 bits all the same.
     """
     n = ptr32(now)
     b = ptr32(base)

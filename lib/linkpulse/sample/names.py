@@ -41,7 +41,7 @@ class Names:
 
     def vanished(self, slot):
         """Whether the name was in the sample before, but is not in this one."""
-        return self._seen[slot] == _SEEN_BEFORE
+        return self.marks[slot] == _SEEN_BEFORE
 
     def seen(self, slot):
         return self.marks[slot] & _SEEN
