@@ -35,8 +35,9 @@ MEANING = {
     "format": "the format of reports",
     "tags": "short or long names for the keys in a report",
     "connections": "the most connections that a report lists. The total in the report counts all of them",
-    "buffer": "the most bytes of a report. 0 makes room for `connections` rows with IPv4 addresses. If not everything "
-    "fits, the report lists a part of it",
+    "buffer": "the most bytes of a report. With 0, the buffer grows with the reports, up to the size that "
+    "`connections` rows "
+    "with IPv4 addresses need. If not everything fits, the report lists a part of it",
     "loopback": "whether the loopback interface is reported",
     "include": 'the interfaces to report; `"veth*"` matches all names that begin with veth. It has no effect where the '
     "agent counts sockets",
