@@ -1,6 +1,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+KEYS: dict[str, tuple[Any, ...]]
 MIN_INTERVAL: int
 
 class Settings:

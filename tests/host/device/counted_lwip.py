@@ -5,9 +5,9 @@ import gc
 import json
 import select
 import tls
-from linkpulse.collect.counted import collector
+from linkpulse.collect import counted
 
-ledger = collector.install(6)
+ledger = counted.install(6)
 import socket
 
 told = {}
