@@ -1,4 +1,4 @@
-"""The layout of what the loops share: arrays, records, and what they return.
+"""The layout of the arrays and records that the loops share, and their return codes.
 
 mpy-cross folds a `const` only inside its own module, so each user repeats the lines that it needs, which costs it
 nothing; tests/host/test_layout.py holds them to these. For the same reason this module is empty when compiled.
@@ -6,7 +6,7 @@ nothing; tests/host/test_layout.py holds them to these. For the same reason this
 
 from ..port import const
 
-# The scanners' state, array("i"): where they stand, what they look for, what they found.
+# The scanners' state, array("i"): their position, what they look for, what they found.
 _POS = const(0)  # in the buffer
 _DIGITS = const(1)  # of an address in hex: 8 or 32
 _LISTEN = const(2)  # the socket state that listens: 10 TCP, 7 UDP
@@ -28,7 +28,7 @@ _DONE = const(0)  # all was read
 _LISTENING = const(1)  # a listening socket, in _PORT and _SLOT
 _UNKNOWN = const(2)  # a local address, in `raw`, that is not in the address table, or is open there
 _OVER = const(3)  # the netlink dump is over
-_BROKEN = const(4)  # the netlink dump is not what it should be
+_BROKEN = const(4)  # the netlink dump is wrong
 
 # A socket in `raw`, in the order of the wire.
 _LOCAL = const(0)

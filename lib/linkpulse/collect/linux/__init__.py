@@ -1,6 +1,7 @@
-"""Linux: /proc/net/{dev,tcp,tcp6,udp,udp6}, in as much memory for ten thousand sockets as for ten.
+"""The collector for Linux. It needs the same memory for ten thousand sockets as for ten.
 
-`proc` may be another root, such as /host_proc/1 for the namespace of a container's host: `proc`/net is what is read.
+It reads /proc/net/{dev,tcp,tcp6,udp,udp6}. `proc` may be another root, such as /host_proc/1 for the host of a
+container.
 """
 
 import gc
@@ -16,7 +17,7 @@ _TCP = const(10)  # TCP_LISTEN of include/net/tcp_states.h
 _UDP = const(7)  # TCP_CLOSE: a UDP socket that is not connected
 _ESTABLISHED = const(1)
 _ROOM = const(49152)
-_NONE = const(256)  # no row has this state, not even a malformed one
+_NONE = const(256)  # a state that no row has, not even a malformed one
 # See ../layout.py.
 _POS = const(0)
 _DIGITS = const(1)
@@ -38,10 +39,10 @@ _OTHER_CHOSEN = _OTHER + ": a socket that may be on one not wanted is left out"
 
 
 class Collector:
-    """`counters(into)` fills a sample.Counters, `sockets(into)` a sample.SocketTable.
+    """`counters(into)` fills a sample.Counters, and `sockets(into)` a sample.SocketTable.
 
-    Loopback is left out unless `loopback`. `include` or `exclude` choose interfaces by name; a name may end in `*`.
-    `skipped` counts the rows that could not be read since the start.
+    Loopback is left out unless `loopback` is true. `include` and `exclude` choose interfaces by name, and a name may
+    end in `*`. `skipped` counts the rows that could not be read since the start.
     """
 
     width = 64
@@ -124,7 +125,7 @@ class Collector:
         return proc_scan.columns(buf, colon + 1, end, self._values) and into.put(buf, start, colon, self._values)
 
     def _protocol(self, files, listen, connected, into, ports):
-        # False when the block could not be collected. The IPv6 half is missing where the kernel has no IPv6.
+        # False if the block could not be read. Without IPv6 in the kernel, the IPv6 half is missing.
         return self._table(files[0], 8, listen, connected, into, ports) and (
             self._table(files[1], 32, listen, connected, into, ports) or files[1].absent()
         )
@@ -162,8 +163,8 @@ class Collector:
         return True
 
     def _total(self, files, listen, into, ports):
-        # More ports than the table keeps: count the others in further passes, a table's worth each. Rare, so the
-        # second table is made then.
+        # There are more ports than the table takes: count the others in further passes, one table for each pass. This
+        # is rare, so the second table is made only now.
         total = ports.kept
         more = ports
         skipped = self._state[_SKIPPED]
@@ -174,19 +175,19 @@ class Collector:
             more.begin(floor)
             self._protocol(files, listen, _NONE, into, more)
             total += more.kept
-            self._state[_SKIPPED] = skipped  # the same rows again
+            self._state[_SKIPPED] = skipped  # read the same rows again
             self._lines.dropped = dropped
         return total
 
 
 def _roomy():
-    # sock_diag wants 8 KB for its code and buffer; the text of /proc is read in what is there anyway.
+    # sock_diag needs 8 KB for its code and buffer. Reading the text of /proc needs no more memory.
     gc.collect()
     return mem_free() > _ROOM
 
 
 def _own_namespace(proc):
-    # The inode of a namespace's file tells it from others (namespaces(7)); where that is hidden, it counts as another.
+    # A namespace is known by the inode of its file (namespaces(7)). If that is hidden, it counts as another one.
     try:
         own = os.stat("/proc/self/ns/net")[1]
         try:

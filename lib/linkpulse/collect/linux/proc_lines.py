@@ -1,20 +1,20 @@
-"""Whole lines of a /proc file through one fixed buffer, without allocating.
+"""Reads complete lines of a /proc file through one fixed buffer, without allocating.
 
-Files stay open and are read again from their start: the kernel makes their text anew at each pass.
+Files stay open and are read again from their start, because the kernel makes their text again for each pass.
 """
 
 from errno import ENOENT
 from . import proc_scan
 from ...port import const
 
-_CARRY = const(400)  # a longer line is not one of the kernel's: it is dropped and counted
+_CARRY = const(400)  # a longer line is not from the kernel, so it is dropped and counted
 
 
 class ProcLines:
-    """After `fill()` is true, whole lines stand in buf[start:end].
+    """If `fill()` returns True, buf[start:end] contains complete lines.
 
-    The rows of /proc/net/tcp and udp are padded to 150 and 128 bytes: reading a multiple of that leaves nothing to
-    carry over. Without that it works too.
+    The rows of /proc/net/tcp and udp are padded to 150 and 128 bytes. Reading a multiple of that leaves no partial
+    line, but partial lines work, too.
     """
 
     def __init__(self, rows=8):
@@ -25,7 +25,7 @@ class ProcLines:
         self.start = self.end = self._last = _CARRY
 
     def begin(self, file):
-        """Starts `file` again from its first line. False, when it cannot be read."""
+        """Starts `file` again from its first line. False if it cannot be read."""
         self.start = self.end = self._last = _CARRY
         self._dropping = False
         self._file = file.rewind()
@@ -33,7 +33,7 @@ class ProcLines:
         return self._file is not None
 
     def fill(self):
-        """Reads on. False at the end of the file. Raises OSError where the kernel refuses to go on."""
+        """Reads the next lines. False at the end of the file. Raises OSError if the kernel refuses to continue."""
         buf = self.buf
         carry = self._last - self.end
         if carry > _CARRY:
@@ -65,9 +65,9 @@ class ProcLines:
         return True
 
     def line(self):
-        """Goes past one line: its end (where its newline stands), or -1 when buf[start:end] is used up.
+        """The offset of the newline of the next line, or -1 if buf[start:end] is used up.
 
-        The line is buf[start:that]; set `start` to one more than that when done with it.
+        The line is buf[start:that]. Set `start` to one more than that when you are done with it.
         """
         return self.buf.find(b"\n", self.start, self.end)
 
@@ -83,7 +83,7 @@ class ProcLines:
 
 
 class ProcFile:
-    """A file that is kept open and read again and again; one that is gone is tried again at the next pass."""
+    """A file that stays open and is read repeatedly. If it is gone, the next pass tries again."""
 
     def __init__(self, path, align=1):
         self.path = path
@@ -92,7 +92,7 @@ class ProcFile:
         self._file = None
 
     def rewind(self):
-        """The open file at its start, or None with the OSError in `error`."""
+        """The open file at its start, or None, with the OSError in `error`."""
         try:
             if self._file is None:
                 self._file = open(self.path, "rb", 0)
@@ -108,7 +108,7 @@ class ProcFile:
         self.close()
 
     def absent(self):
-        """True when the file does not exist, as it is with tcp6 in a kernel without IPv6."""
+        """Whether the file does not exist, such as tcp6 in a kernel without IPv6."""
         return self.error is not None and abs(self.error.errno) == ENOENT
 
     def close(self):

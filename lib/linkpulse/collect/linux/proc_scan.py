@@ -1,9 +1,10 @@
 # mpy-cross: -X emit=viper
-"""The loops over text that the kernel writes: rows of /proc/net/{tcp,tcp6,udp,udp6} and numbers of /proc/net/dev.
+"""The loops over the kernel's text: rows of /proc/net/{tcp,tcp6,udp,udp6} and numbers of /proc/net/dev.
 
-One source for two compilers. Where the interpreter has a native emitter this file is compiled with the one named in
-its first line, and `ptr8`, `ptr32` are machine pointers; elsewhere it is bytecode and they are the functions below.
-It keeps to what both understand, allocates nothing, and never reads or writes outside of the range it is given.
+One source serves two compilers. If the interpreter has a native emitter, this file is compiled with the one that its
+first line names, and `ptr8` and `ptr32` are machine pointers. Otherwise it is bytecode, and they are the functions
+below. The code uses only what both understand, allocates nothing, and never reads or writes outside of the range that
+it is given.
 """
 
 from .classify import classify
@@ -30,7 +31,7 @@ def ptr32(buf):
 
 
 def move(buf, start: int, end: int, to: int):
-    """Copies buf[start:end] to `to`, from its end backwards when it moves up."""
+    """Copies buf[start:end] to `to`. If that is higher, it copies from the end backwards."""
     b = ptr8(buf)
     n = end - start
     if to > start:
@@ -45,7 +46,7 @@ def move(buf, start: int, end: int, to: int):
 
 
 def find(buf, start: int, end: int, char: int) -> int:
-    """Where `char` stands in buf[start:end], or `end`."""
+    """The offset of `char` in buf[start:end], or `end`."""
     b = ptr8(buf)
     while start < end and b[start] != char:
         start += 1
@@ -53,7 +54,7 @@ def find(buf, start: int, end: int, char: int) -> int:
 
 
 def rfind(buf, start: int, end: int, char: int) -> int:
-    """Just after the last `char` in buf[start:end], or `start`."""
+    """The offset after the last `char` in buf[start:end], or `start`."""
     b = ptr8(buf)
     while end > start and b[end - 1] != char:
         end -= 1
@@ -92,7 +93,8 @@ def columns(buf, start: int, end: int, values) -> int:
 
 
 def unhex(buf, start: int, digits: int, hexa, raw, at: int, order: int) -> int:
-    """`digits` hex digits as bytes in raw[at:], words of four turned over by `order` 3, not by 0; 0 if all are good."""
+    """Reads `digits` hex digits as bytes into raw[at:]. `order` 3 reverses words of four bytes, 0 does not. Returns 0
+    if all digits are valid."""
     b = ptr8(buf)
     h = ptr8(hexa)
     r = ptr8(raw)
@@ -108,10 +110,10 @@ def unhex(buf, start: int, digits: int, hexa, raw, at: int, order: int) -> int:
 
 
 def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
-    """Reads socket rows from buf[st[_POS]:end], which must hold whole lines, and goes on where it stopped.
+    """Reads socket rows from buf[st[_POS]:end], which must contain complete lines. It continues where it stopped.
 
-    _DONE at the end; what needs more than `classify` does, it returns. `hexa`: value of each hex digit, 255 elsewhere.
-    All other arrays are as ../layout.py says.
+    Returns _DONE at the end, or what `classify` returns if its caller must do more. `hexa` has the value of each hex
+    digit and 255 for other characters. ../layout.py describes all other arrays.
     """
     b = ptr8(buf)
     s = ptr32(st)
@@ -124,7 +126,7 @@ def rows(buf, end: int, st, hexa, raw, addresses, records, table) -> int:
         line = pos
         while b[pos] != 10:
             pos += 1
-        pos += 1  # the next line; `end` is just after a newline, so this stays inside
+        pos += 1  # the next line; `end` is after a newline, so this stays in the range
         p = line
         while b[p] == 32:
             p += 1
