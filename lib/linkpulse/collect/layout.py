@@ -1,7 +1,7 @@
 """The layout of the arrays and records that the loops share, and their return codes.
 
-mpy-cross folds a `const` only inside its own module, so each user repeats the lines that it needs, which costs it
-nothing; tests/host/test_layout.py holds them to these. For the same reason this module is empty when compiled.
+mpy-cross folds a `const` only inside its own module, so each user repeats the lines that it needs. That costs nothing,
+and tests/host/test_layout.py compares them with these. For the same reason, this module is empty when it is compiled.
 """
 
 from ..port import const
@@ -15,7 +15,7 @@ _ORDER = const(4)  # byte order: 3 little-endian, 0 big-endian
 _LOOPBACK = const(5)  # whether loopback is reported
 _KNOWN = const(6)  # entries in the address table
 _SKIPPED = const(7)  # rows that could not be read
-_PORT = const(8)  # LISTENING: the port; UNKNOWN: _OPEN or _OPEN_LEFT_OUT where its address is that, or 0
+_PORT = const(8)  # LISTENING: the port; UNKNOWN: _OPEN or _OPEN_LEFT_OUT if its address is that, or 0
 _SLOT = const(9)  # LISTENING: the slot of its interface; UNKNOWN: the family of its address
 _HINT = const(10)  # the entry of the address table that matched last
 _LENGTH = const(11)  # bytes of each netlink message, 0 while that is not known

@@ -1,4 +1,4 @@
-"""What is the same in all reports of one format, cut where a number, a name or a list goes in."""
+"""The fixed pieces of all reports in one format. Numbers, names and lists go between them."""
 
 from .tags import keys
 
@@ -6,7 +6,8 @@ _VERSION = b"1.0"
 
 
 class Pieces:
-    """The pieces for one format and set of tags, made once; those of an interface when its name is first seen."""
+    """The pieces for one format and set of tags. They are made once, and those of an interface when its name is first
+    seen."""
 
     def __init__(self, cbor, tag_set):
         self.cbor = cbor
@@ -19,7 +20,7 @@ class Pieces:
         self._also = also
         self.start = maps[2] + header + maps[2] + report_id
         self.metrics = also + version + self._text(_VERSION) + self.end + also + metrics
-        # A block's first byte is a comma in JSON: the first block's is made the brace that opens `metrics`.
+        # In JSON, the first byte of a block is a comma. In the first block, it becomes the brace that opens `metrics`.
         self.maps = maps
         self.tcp_ports = also + tcp_ports + maps[2] + ports + items
         self.udp_ports = also + udp_ports + maps[2] + ports + items
@@ -27,14 +28,14 @@ class Pieces:
         self.total = close + also + total
         counters[0] = stats + maps[4] + counters[0]
         self.counters = [also + tag for tag in counters]
-        # By the number of what a row has besides its remote address, and by whether it has a local port.
+        # By the number of entries that a row has besides its remote address, and by whether it has a local port.
         self.rows = [n + remote + quote for n in maps[1:4]]
         self.middles = (quote, quote + also + local_port)
         self.ports = [n + port for n in maps[1:3]]
         self._names = {}
 
     def ends(self, slot, name):
-        """(name, what ends a port on that interface, what ends a connection's row); `name` None for no interface."""
+        """(name, end of a port on that interface, end of a connection's row). `name` is None for no interface."""
         found = self._names.get(slot)
         if found is None or found[0] is not name:
             if name is None:

@@ -1,8 +1,8 @@
 # mpy-cross: -X emit=viper
-"""The arithmetic of interface counters. One source for two compilers, see ../collect/linux/proc_scan.py.
+"""The arithmetic of interface counters. One source serves two compilers: see ../collect/linux/proc_scan.py.
 
-A counter is kept modulo 2**54 in two small ints, 24 + 30 bits, so that a 64-bit counter costs no heap where ints have
-31 bits. All arrays are array("i"), with the low and the high part of each counter in turn.
+A counter is kept modulo 2**54 in two small ints of 24 and 30 bits, so that a 64-bit counter needs no heap even if small
+ints have 31 bits. All arrays are array("i"), with the low and the high part of each counter in turn.
 """
 
 
@@ -15,11 +15,11 @@ def ptr8(buf):
 
 
 def difference(now, base, at: int, width: int, out) -> int:
-    """Writes now[at:at+2] - base[at:at+2] to out[0:2]. Returns 0, or -1 for a counter that was reset.
+    """Writes now[at:at+2] - base[at:at+2] to out[0:2]. Returns 0, or -1 if the counter was reset.
 
-    A wrap is believed only where `width` says that one is possible and where the difference it gives is under half
-    the range: a radio that restarts shows small packet counters, whose wrap would be nearly a whole range. Under a
-    width of 64 a driver may count 32 bits all the same.
+    A fall counts as a wrap only if `width` allows one and if the resulting difference is under half the range. (A radio
+    that restarts has small packet counters, and as a wrap they would give nearly the whole range.) With a width of 64,
+    a driver may still count with 32 bits.
     """
     n = ptr32(now)
     b = ptr32(base)
@@ -44,7 +44,7 @@ def difference(now, base, at: int, width: int, out) -> int:
 
 
 def take(values, now, base, at: int, width: int, out) -> int:
-    """Copies the four counters values[0:8] to now[at:at+8]. Returns 0, or -1 where one of them was reset."""
+    """Copies the four counters values[0:8] to now[at:at+8]. Returns 0, or -1 if one of them was reset."""
     v = ptr32(values)
     n = ptr32(now)
     i = 0
