@@ -4,4 +4,5 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent.parent / "lib"), str(HERE)]
+TESTS = HERE.parent
+sys.path[:0] = [str(TESTS.parent / "lib"), str(HERE), str(TESTS / "doubles" / "device")]

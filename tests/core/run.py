@@ -1,7 +1,7 @@
 """Runs the core tests where there is no pytest: `micropython run.py test_microcbor [test_rows ...]`.
 
 One line a test, `ok module.name` or `FAIL module.name` with its traceback; at the end the counts. On a board:
-`mpremote mount tests/core exec "import run; run.main(['test_rows'])"`.
+`mpremote mount tests exec "import sys; sys.path[:0] = ['core', 'doubles/device']"`, then `exec "import run; ..."`.
 """
 
 import gc

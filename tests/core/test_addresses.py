@@ -3,7 +3,7 @@
 import errno
 import sys
 from check import equal
-from fakeproc import ROOT, TCP, TCP6, collector, inet6, ip, ports, route, row, table, trie, usual
+from proc_root import ROOT, TCP, TCP6, collector, inet6, ip, ports, route, row, table, trie, usual
 from linkpulse.collect.linux import rtnetlink
 from linkpulse.sample.sockets import SocketTable
 

@@ -2,7 +2,7 @@
 
 import os
 from check import equal
-from fakeproc import collector, dev, usual
+from proc_root import collector, dev, usual
 from linkpulse.collect.linux.baseline import Baseline
 from linkpulse.sample.counters import Counters
 

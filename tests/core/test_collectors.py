@@ -4,9 +4,9 @@ import errno
 import sys
 from check import equal, raises
 from contract import check, fill
-from fakeproc import ESTABLISHED, TCP, TCP6, UDP, collector, connections, ports, row, table, usual
-from fakeproc import udp as udp_row
-from fakes import Wlan, counting, interface, lwip, lwipstat, tcp, udp, version10, version30
+from proc_root import ESTABLISHED, TCP, TCP6, UDP, collector, connections, ports, row, table, usual
+from proc_root import udp as udp_row
+from platforms import Wlan, counting, interface, lwip, lwipstat, tcp, udp, version10, version30
 from linkpulse import collect
 from linkpulse.collect import counted, cyw43
 from linkpulse.collect.counted.ledger import FREE

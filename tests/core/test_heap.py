@@ -1,7 +1,7 @@
 """Collecting and writing a report allocate nothing once everything has been seen: shown under a locked heap."""
 
 from check import equal, without_heap
-from fakeproc import ESTABLISHED, TCP, TCP6, UDP, collector, dev, inet6, row, table, udp, usual
+from proc_root import ESTABLISHED, TCP, TCP6, UDP, collector, dev, inet6, row, table, udp, usual
 from linkpulse.collect.linux import Collector
 from linkpulse.report.writer import ReportWriter
 from linkpulse.sample.counters import Counters

@@ -2,7 +2,7 @@
 
 import errno
 from check import equal
-from fakeproc import (
+from proc_root import (
     DEV, ESTABLISHED, TCP, TCP6, UDP, Pieces, collect, collector, connections, dev, inet6, ports, route, row,
     table, trie, udp, usual,
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import json
 from check import equal
-from fakeproc import (
+from proc_root import (
     ESTABLISHED, TCP, TCP6, UDP, collect, collector, connections, dev, inet6, row, table, udp, usual,
 )  # fmt: skip
 from linkpulse.errors import TooLarge

@@ -2,7 +2,7 @@
 
 import json
 from check import CUT_JSON_IS_NOTICED, equal, raises
-from fakeproc import TCP, TCP6, UDP, collector, dev, row, table, udp, usual
+from proc_root import TCP, TCP6, UDP, collector, dev, row, table, udp, usual
 from linkpulse.errors import CollectError, TooLarge
 from linkpulse.report import Reporter
 

@@ -2,7 +2,7 @@
 
 from array import array
 from check import equal
-from fakeproc import ip
+from proc_root import ip
 from linkpulse.report import json_writer, rows, tags
 from linkpulse.sample.names import NO_INTERFACE
 from linkpulse.sample.sockets import RECORD

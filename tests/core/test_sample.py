@@ -9,7 +9,7 @@ from linkpulse.sample.counters import BYTES_IN, BYTES_OUT, PACKETS_IN, PACKETS_O
 from linkpulse.sample.names import NO_INTERFACE, Names
 from linkpulse.sample.ports import PortTable
 from linkpulse.sample.sockets import CAPACITY, RECORD, TOTAL, SocketTable
-import fakeproc
+import proc_root
 
 
 def put(c, name, *totals):
@@ -372,7 +372,7 @@ def test_the_reservoir_keeps_all_up_to_its_capacity():
     for n in (0, 1, 9, 10):
         sockets = SocketTable(10)
         sockets.begin()
-        rows = [fakeproc.row("192.0.2.1", i, "198.51.100.1", 443, 1) for i in range(n)]
+        rows = [proc_root.row("192.0.2.1", i, "198.51.100.1", 443, 1) for i in range(n)]
         scanned(sockets, ("\n".join(rows) + "\n").encode() if rows else b"")
         equal((sockets.connections, sockets.kept), (n, n))
         equal([local_port(sockets, i) for i in range(n)], list(range(n)))
@@ -381,14 +381,14 @@ def test_the_reservoir_keeps_all_up_to_its_capacity():
 def test_a_reservoir_of_none():
     sockets = SocketTable(0)
     sockets.begin()
-    scanned(sockets, (fakeproc.row("192.0.2.1", 1, "198.51.100.1", 443, 1) + "\n").encode() * 5)
+    scanned(sockets, (proc_root.row("192.0.2.1", 1, "198.51.100.1", 443, 1) + "\n").encode() * 5)
     equal((sockets.connections, sockets.kept, len(sockets.records)), (5, 0, 0))
 
 
 def test_the_reservoir_is_uniform():
     # 40 connections into 10 places, 1,600 times: each comes about 400 times, with a standard deviation of 17.3; the
     # seeds are fixed, so the bound either holds always or never.
-    text = "".join([fakeproc.row("192.0.2.1", i, "198.51.100.1", 443, 1) + "\n" for i in range(40)]).encode()
+    text = "".join([proc_root.row("192.0.2.1", i, "198.51.100.1", 443, 1) + "\n" for i in range(40)]).encode()
     times = [0] * 40
     sockets = SocketTable(10)
     sockets.state[2] = 12345
@@ -418,7 +418,7 @@ def added(sockets, text):
 def test_every_draw_is_fair_from_the_first():
     # A reservoir of one: each of eight connections stays 50 times of 400. The seed is fixed, as above.
     random.seed(11)
-    text = "".join([fakeproc.row("192.0.2.1", i, "198.51.100.1", 443, 1) + "\n" for i in range(8)]).encode()
+    text = "".join([proc_root.row("192.0.2.1", i, "198.51.100.1", 443, 1) + "\n" for i in range(8)]).encode()
     for put in (scanned, added):
         for fresh in (True, False):
             times = [0] * 8

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from linkpulse_tools.pki import certs
+from tests.doubles.packets import CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE
+from tests.doubles.scripted_broker import Gone
 from tests.faults import lab as labs
-from tests.faults.packets import CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE
-from tests.faults.scripted import Gone
 
 CASES = []
 BASE, FLOOR = 2000, 1000  # ms, of the back-off

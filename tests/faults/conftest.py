@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.harness import World
 
-DOUBLE = Path(__file__).parent / "device" / "umqtt180"
+DOUBLE = Path(__file__).parents[1] / "doubles" / "device" / "umqtt180"
 
 
 @pytest.fixture(params=["1.3.4", "1.8.0"])

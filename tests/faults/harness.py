@@ -8,10 +8,12 @@ import time
 
 from linkpulse_tools import paths
 from linkpulse_tools.build import mpy
-from tests.faults.packets import PUBLISH
-from tests.faults.scripted import Broker, server_context
+from tests.doubles.packets import PUBLISH
+from tests.doubles.scripted_broker import Broker, server_context
 
-SCRIPTS = paths.ROOT / "tests" / "faults" / "device"
+TESTS = paths.ROOT / "tests"
+SCRIPTS = TESTS / "faults" / "device"
+DOUBLES = TESTS / "doubles" / "device"
 FLOOR = 1000  # ms between two tries, at least
 WAIT = 10.0
 TIMEOUT = 0.4  # seconds, the device's deadline as device/stepped.py has it
@@ -38,7 +40,7 @@ class Process:
 
     def __init__(self, interpreter, vendor, script, *arguments, heap="256K"):
         compiled = mpy.for_interpreter(paths.LIB, paths.MPY, interpreter.arch)
-        self.environment = dict(os.environ, MICROPYPATH=mpy.search_path(compiled, vendor))
+        self.environment = dict(os.environ, MICROPYPATH=mpy.search_path(compiled, vendor, DOUBLES))
         self._process = subprocess.Popen(
             interpreter.command(SCRIPTS / script, *map(str, arguments), heap=heap),
             env=self.environment,

@@ -15,8 +15,8 @@ from linkpulse_tools import paths
 from linkpulse_tools.build import umqtt
 from linkpulse_tools.device import interpreter
 from linkpulse_tools.pki import certs
+from tests.doubles.scripted_broker import server_context
 from tests.faults.harness import World
-from tests.faults.scripted import server_context
 
 DAY = datetime.timedelta(days=1)
 SERVER_NAME = 0  # extensions of a ClientHello (IANA, TLS ExtensionType Values)

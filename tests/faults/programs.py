@@ -10,7 +10,7 @@ from linkpulse_tools.build import mpy
 
 HERE = Path(__file__).resolve().parent
 DEVICE = HERE / "device"
-CORE = HERE.parent / "core"
+DOUBLES = HERE.parent / "doubles" / "device"
 TIMEOUT = 60
 
 
@@ -19,7 +19,7 @@ class Programs:
 
     def __init__(self, interpreter, library: Path, vendor: Path = paths.VENDOR):
         self._interpreter, self._library = interpreter, library
-        self.env = dict(os.environ, TZ="UTC", MICROPYPATH=mpy.search_path(library, vendor, DEVICE, CORE))
+        self.env = dict(os.environ, TZ="UTC", MICROPYPATH=mpy.search_path(library, vendor, DEVICE, DOUBLES))
 
     def command(self, program: str, *arguments, heap: str = "2M") -> list[str]:
         return self._interpreter.command(DEVICE / f"{program}.py", *map(str, arguments), heap=heap)

@@ -4,8 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.faults.packets import CONNECT, DISCONNECT, PUBLISH
-from tests.faults.test_retry_rows import closed_port, names, silent_port
+from tests.doubles.packets import CONNECT, DISCONNECT, PUBLISH
+from tests.faults.test_unreachable_broker import closed_port, names, silent_port
 
 
 def begun(world):

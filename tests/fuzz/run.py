@@ -18,7 +18,7 @@ from linkpulse_tools.pki import certs
 HERE = Path(__file__).resolve().parent
 DEVICE = HERE / "device"
 CORPUS = HERE / "corpus"
-CORE = HERE.parent / "core"
+DOUBLES = HERE.parent / "doubles" / "device"
 PIECE = 250_000  # inputs of one process
 SLOWEST = 300  # inputs a second, on any machine: below that a process hangs
 
@@ -104,7 +104,7 @@ def _worker(result: Result, seed: int, inputs: int, micropython, files):
     else:
         command = micropython.command(script, *arguments, heap="2M")
         library = paths.MPY / (micropython.arch or "bytecode")
-        env["MICROPYPATH"] = mpy.search_path(library, paths.VENDOR, DEVICE, CORE)
+        env["MICROPYPATH"] = mpy.search_path(library, paths.VENDOR, DEVICE, DOUBLES)
     try:
         done = subprocess.run(
             command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60 + abs(inputs) / SLOWEST

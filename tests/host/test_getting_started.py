@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from linkpulse_tools import paths
-from tests.host.relay import Relay
+from tests.doubles.relay import Relay
 
 PAGE = paths.ROOT / "docs" / "getting-started.md"
 HERE = {"PORT": None, "HOST": "127.0.0.1"}

@@ -13,8 +13,7 @@ from linkpulse_tools.build import mpy, umqtt
 from linkpulse_tools.device import interpreter
 
 HERE = Path(__file__).resolve().parent
-FAULTS = HERE.parent / "faults" / "device"
-CORE = HERE.parent / "core"
+DOUBLES = HERE.parent / "doubles" / "device"
 HEAP = "512K"
 OUTCOMES = ("accepted", "rejected", "unknown", "errors")
 
@@ -24,7 +23,7 @@ def soak(hours: int, seed: int, format: str = "cbor", tags: str = "short") -> tu
     runtime = interpreter.find()
     umqtt.ensure(paths.VENDOR)
     library = mpy.for_interpreter(paths.LIB, paths.MPY, runtime.arch)
-    env = dict(os.environ, TZ="UTC", MICROPYPATH=mpy.search_path(library, paths.VENDOR, FAULTS, CORE))
+    env = dict(os.environ, TZ="UTC", MICROPYPATH=mpy.search_path(library, paths.VENDOR, DOUBLES))
     with tempfile.TemporaryDirectory() as folder:
         arguments = map(str, (Path(folder) / "proc", hours, seed, format, tags))
         command = runtime.command(HERE / "device" / "virtual.py", *arguments, heap=HEAP)

@@ -1,7 +1,9 @@
 """Row 38: a collector or a callback that raises anything."""
 
-import doubles
-from doubles import Broker, Proc, Time
+import rig
+from proc_folder import Proc
+from virtual_broker import Broker, TLSStream
+from virtual_time import Time, install
 
 
 class Mute(Exception):
@@ -47,7 +49,7 @@ class Collector:
         if where == "amid " + what:
             into.begin()
             if what == "counters":
-                into.put(b"lo", 0, 2, doubles.zeros(8))
+                into.put(b"lo", 0, 2, rig.zeros(8))
             raise self.error
         getattr(self._inner, what)(into)
         if where == "after " + what:
@@ -56,7 +58,7 @@ class Collector:
 
 def collectors(proc):
     """For each place and each kind of exception: [place, kind, blocks, problem, outcome, difference afterwards]."""
-    clock = doubles.install(Time())
+    clock = install(Time())
     import json
 
     p = Proc(proc)
@@ -64,16 +66,16 @@ def collectors(proc):
     differences = []
 
     def decide(report_id):
-        numbers = doubles.numbers(json.loads(broker.report))
+        numbers = rig.numbers(json.loads(broker.report))
         differences.append(numbers[0] if numbers else 0)
         return "accept"
 
     broker.decide = decide
     collector = Collector(proc)
-    one = doubles.agent(clock, broker, proc, collector)
+    one = rig.agent(clock, broker, proc, collector)
     total = 1000
     p.traffic(total)
-    doubles.run(one, clock, 600000)
+    rig.run(one, clock, 600000)
     found = []
     for where in (
         "before counters",
@@ -89,7 +91,7 @@ def collectors(proc):
             total += 10
             p.traffic(total)
             reports = broker.reports
-            doubles.run(one, clock, 310000)
+            rig.run(one, clock, 310000)
             status = one.status()
             blocks = sorted(json.loads(broker.report)["metrics"]) if broker.reports > reports else None
             problem = status["problem"]
@@ -101,7 +103,7 @@ def collectors(proc):
             before = status["accepted"]
             del differences[:]
             for _ in range(10):
-                doubles.run(one, clock, 310000)
+                rig.run(one, clock, 310000)
                 if one.status()["accepted"] > before:
                     break
             report = json.loads(broker.report)
@@ -112,7 +114,7 @@ def collectors(proc):
 
 def callbacks(proc):
     """A log and a `told` that raise each kind in turn: what status() says, and that reports go on."""
-    clock = doubles.install(Time())
+    clock = install(Time())
     Proc(proc)
     broker = Broker()
     current = [None, None]
@@ -128,14 +130,14 @@ def callbacks(proc):
         if current[1] is not None:
             raise current[1]
 
-    one = doubles.agent(clock, broker, proc, log=log)
+    one = rig.agent(clock, broker, proc, log=log)
     found = []
     for which in (0, 1):
         for error in kinds():
             current[:] = [None, None]
             current[which] = error
             before = one.status()["accepted"], calls[which]
-            doubles.run(one, clock, 620000, told)
+            rig.run(one, clock, 620000, told)
             status = one.status()
             found.append(
                 (
@@ -148,23 +150,23 @@ def callbacks(proc):
             )
     # A log that fails while the network does.
     current[:] = [MemoryError(), Mute()]
-    doubles.TLSStream.broker = None
+    TLSStream.broker = None
     one._session.close()
-    doubles.run(one, clock, 3600000, told)
+    rig.run(one, clock, 3600000, told)
     return found, one.status()["errors"]
 
 
 def stopped(proc):
     """What ends the program ends the agent, with its connection closed; run() after that reports again."""
-    clock = doubles.install(Time())
+    clock = install(Time())
     Proc(proc)
     broker = Broker()
     collector = Collector(proc)
-    one = doubles.agent(clock, broker, proc, collector)
+    one = rig.agent(clock, broker, proc, collector)
     found = []
     for kind in (KeyboardInterrupt, SystemExit):
         for where in ("before counters", "after sockets"):
-            doubles.run(one, clock, 610000)
+            rig.run(one, clock, 610000)
             collector.where = where
             collector.error = kind()
             clock.end = clock.now + 610000
@@ -176,13 +178,13 @@ def stopped(proc):
             collector.where = None
         # In the middle of a wait for the answer, too.
         broker.decide = lambda report_id: "lose"
-        doubles.run(one, clock, 300000)
+        rig.run(one, clock, 300000)
         broker.decide = lambda report_id: "accept"
         before = one.status()["accepted"]
-        doubles.run(one, clock, 700000)
+        rig.run(one, clock, 700000)
         found.append(one.status()["accepted"] > before)
     return found
 
 
 if __name__ == "__main__":
-    doubles.main(globals())
+    rig.main(globals())

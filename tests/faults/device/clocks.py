@@ -1,7 +1,9 @@
 """Rows 26 to 29: a clock that is wrong, a server that lies, ticks that wrap."""
 
-import doubles
-from doubles import Broker, TLSStream, Proc, Time
+import rig
+from proc_folder import Proc
+from virtual_broker import Broker, TLSStream
+from virtual_time import START, Time, install
 
 
 class Sockets:
@@ -23,7 +25,7 @@ def untrusted(proc, epoch, wall):
     """A session and an agent with the real link, whose clock stands at `wall`."""
     import sys
 
-    clock = doubles.install(Time(int(wall), epoch=int(epoch)))
+    clock = install(Time(int(wall), epoch=int(epoch)))
     sockets = sys.modules["socket"] = Sockets()
     from linkpulse.agent.agent import Agent
     from linkpulse.port.clock import epoch as trusted
@@ -31,7 +33,7 @@ def untrusted(proc, epoch, wall):
     from linkpulse.session.session import Session
 
     Proc(proc)
-    s = doubles.settings(proc)
+    s = rig.settings(proc)
     errors = []
     session = Session(s, None)
     for _ in range(2):
@@ -40,7 +42,7 @@ def untrusted(proc, epoch, wall):
         except ClockError as e:
             errors.append(str(e))
     one = Agent(s)
-    doubles.run(one, clock, 3600000)
+    rig.run(one, clock, 3600000)
     status = one.status()
     return {
         "trusted": trusted(), "errors": errors, "sockets": sockets.made, "connected": session.connected(),
@@ -51,7 +53,7 @@ def untrusted(proc, epoch, wall):
 
 def set_first(proc, epoch, wall, server):
     """The agent asks the time server before it connects; then it reports."""
-    clock = doubles.install(Time(int(wall), epoch=int(epoch)), rtc=True)
+    clock = install(Time(int(wall), epoch=int(epoch)), rtc=True)
     from linkpulse.port.clock import epoch as trusted
 
     Proc(proc)
@@ -59,15 +61,15 @@ def set_first(proc, epoch, wall, server):
     connects = []
     connect = broker.connect
     broker.connect = lambda link: (connects.append(trusted()), connect(link))
-    one = doubles.agent(clock, broker, proc, ntp=server)
-    doubles.run(one, clock, 700000)
+    one = rig.agent(clock, broker, proc, ntp=server)
+    rig.run(one, clock, 700000)
     status = one.status()
     return {"connects": connects, "accepted": status["accepted"], "report_id": status["report_id"], "now": trusted()}
 
 
 def servers(*addresses):
     """What each time server's answer comes to: the time set, or the kind of error and its text."""
-    doubles.install(Time(946684800))
+    install(Time(946684800))
     from linkpulse.port.clock import synchronize
     from linkpulse.errors import LinkpulseError
 
@@ -85,7 +87,7 @@ def servers(*addresses):
 
 def liar(state, *walls):
     """Ids over starts whose clock stands at each of `walls` in turn, a reserve and a bit each."""
-    clock = doubles.install(Time())
+    clock = install(Time())
     from linkpulse.report.report_ids import Ids
 
     found = []
@@ -99,7 +101,7 @@ def liar(state, *walls):
 
 def jumps(proc, state):
     """Reports while the wall clock jumps; the time between them in ticks, and their ids."""
-    clock = doubles.install(Time())
+    clock = install(Time())
     Proc(proc)
     times = []
     ids = []
@@ -107,18 +109,18 @@ def jumps(proc, state):
     def decide(report_id):
         times.append(clock.now)
         ids.append(report_id)
-        clock.set(doubles.START + (86400, -86400, 3600, -7200, 20 * 365 * 86400, 0, -1790000000)[len(ids) % 7])
+        clock.set(START + (86400, -86400, 3600, -7200, 20 * 365 * 86400, 0, -1790000000)[len(ids) % 7])
         return "accept"
 
-    one = doubles.agent(clock, Broker(decide), proc, state=state)
-    doubles.run(one, clock, 20 * 300000)
+    one = rig.agent(clock, Broker(decide), proc, state=state)
+    rig.run(one, clock, 20 * 300000)
     status = one.status()
     return {"between": [b - a for a, b in zip(times, times[1:])], "ids": ids, "status": status}
 
 
 def wrap(proc, before):
     """An agent that starts `before` ms ahead of the wrap: times of its reports, then those of its retries."""
-    clock = doubles.install(Time(ticks=(1 << 30) - int(before)))
+    clock = install(Time(ticks=(1 << 30) - int(before)))
     Proc(proc)
     times = []
     what = ["accept"]
@@ -128,16 +130,16 @@ def wrap(proc, before):
         return what[0]
 
     broker = Broker(decide)
-    one = doubles.agent(clock, broker, proc, timeout=20)
-    doubles.run(one, clock, 1800000)
+    one = rig.agent(clock, broker, proc, timeout=20)
+    rig.run(one, clock, 1800000)
     reports = list(times)
     accepted = one.status()["accepted"]
     what[0] = "deaf"
-    doubles.run(one, clock, 900000)
+    rig.run(one, clock, 900000)
     lost = one.status()["last_error"]
     TLSStream.broker = None
     before = one.status()["errors"]
-    doubles.run(one, clock, 7200000)
+    rig.run(one, clock, 7200000)
     return {
         "reports": reports, "accepted": accepted, "deaf": times[len(reports) :], "lost": lost,
         "retries": one.status()["errors"] - before, "outcome": one.status()["outcome"],
@@ -146,7 +148,7 @@ def wrap(proc, before):
 
 def wrap_quiet(proc, before):
     """Pings at a long interval over the wrap: the virtual minutes of each PINGREQ."""
-    clock = doubles.install(Time(ticks=(1 << 30) - int(before)))
+    clock = install(Time(ticks=(1 << 30) - int(before)))
     Proc(proc)
     broker = Broker()
     pings = []
@@ -158,14 +160,14 @@ def wrap_quiet(proc, before):
         packet(link, p, body)
 
     broker.packet = watched
-    one = doubles.agent(clock, broker, proc, interval=14400)
-    doubles.run(one, clock, 4 * 14400000)
+    one = rig.agent(clock, broker, proc, interval=14400)
+    rig.run(one, clock, 4 * 14400000)
     return {"pings": pings, "connects": broker.connects, "accepted": one.status()["accepted"]}
 
 
 def wrap_link(port, before):
     """The real link against a server that accepts and says nothing: how long it waits, with the wrap in between."""
-    clock = doubles.install(Time(ticks=(1 << 30) - int(before), step=True))
+    clock = install(Time(ticks=(1 << 30) - int(before), step=True))
     import tls
     from linkpulse.errors import TimedOut
     from linkpulse.session.tls_stream import TLSStream
@@ -187,4 +189,4 @@ def wrap_link(port, before):
 
 
 if __name__ == "__main__":
-    doubles.main(globals())
+    rig.main(globals())

@@ -4,9 +4,11 @@ import gc
 import json
 import sys
 import micropython
-import doubles
-from doubles import Broker, Proc, Time
-from fakeproc import ESTABLISHED, TCP, TCP6, UDP, row, table, udp
+import rig
+from proc_folder import Proc
+from virtual_broker import Broker, decode
+from virtual_time import Time, install
+from proc_root import ESTABLISHED, TCP, TCP6, UDP, row, table, udp
 
 BLOCK = 32  # bytes of a block of the heap: four words
 LIMIT = 3000
@@ -23,8 +25,8 @@ def tables(connections=3):
 
 def picture(report):
     """What a report says but for its id and the differences, and these."""
-    body = json.loads(report) if report[:1] == b"{" else doubles.decode(report)
-    numbers = doubles.numbers(body)
+    body = json.loads(report) if report[:1] == b"{" else decode(report)
+    numbers = rig.numbers(body)
     for head in ("header", "hed"):
         body.pop(head, None)
     metrics = body.get("metrics", body.get("met"))
@@ -87,7 +89,7 @@ class Starved:
     """
 
     def __init__(self, proc, state, format, tags):
-        self.clock = doubles.install(Time())
+        self.clock = install(Time())
         self.proc = Proc(proc, **tables())
         self.broker = Broker(cbor=format == "cbor")
         self.told = Told()
@@ -103,7 +105,7 @@ class Starved:
 
     def start(self):
         self.clock.now += 1000000
-        return doubles.agent(self.clock, self.broker, self.proc.root, **self.options)
+        return rig.agent(self.clock, self.broker, self.proc.root, **self.options)
 
     def cycle(self):
         return cycle(self.one, self.clock, self.told)
@@ -177,13 +179,13 @@ class Starved:
 def starved(proc, state, format, tags):
     """Every number of free blocks for a whole cycle, from none to enough, each followed by a cycle with memory."""
     s = Starved(proc, state, format, tags)
-    files = doubles.descriptors()
+    files = rig.descriptors()
     for blocks in range(LIMIT):
         s.prepare()
         reports = s.broker.reports
         succeeded = s.starve(blocks)
         s.recover(blocks, s.bases(succeeded, s.broker.reports > reports))
-        assert doubles.descriptors() <= files, "with %d blocks a file was left open" % blocks
+        assert rig.descriptors() <= files, "with %d blocks a file was left open" % blocks
         if succeeded:
             return {"blocks": blocks, "bytes": blocks * BLOCK}
     raise AssertionError("a cycle needs more than %d blocks" % LIMIT)
@@ -256,4 +258,4 @@ def nothing():
 
 
 if __name__ == "__main__":
-    doubles.main(globals())
+    rig.main(globals())

@@ -1,4 +1,4 @@
-# The device of test_qemu_rows.py, executed at the board's REPL, where `values` are the settings.
+# The device of test_silence_on_qemu.py, executed at the board's REPL, where `values` are the settings.
 import gc
 
 gc.threshold(4096)

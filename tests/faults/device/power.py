@@ -2,9 +2,11 @@
 
 import gc
 import os
-import doubles
+import rig
 import vfs
-from doubles import Broker, Proc, Time
+from proc_folder import Proc
+from virtual_broker import Broker
+from virtual_time import START, Time, install
 
 BLOCK = 512
 BLOCKS = 24
@@ -118,15 +120,15 @@ def reserves(state, clock, taken, walls, cut=-1):
 
 # What becomes of the wall clock over the boots of one run.
 CLOCKS = {
-    "right": (doubles.START, doubles.START + 90000, doubles.START + 180000, doubles.START + 270000),
+    "right": (START, START + 90000, START + 180000, START + 270000),
     "never set": (0, 0, 0, 0),
-    "lies": (doubles.START, doubles.START + 5 * 31557600, doubles.START, 0),
+    "lies": (START, START + 5 * 31557600, START, 0),
 }
 
 
 def cuts(what, part):
     """A cut at every write of four boots with six reserves: how many there were, and ids that repeat."""
-    clock = doubles.install(Time())
+    clock = install(Time())
     walls = CLOCKS[what]
     repeated = 0
     n = 0
@@ -153,7 +155,7 @@ def cuts(what, part):
 
 def cut_before_the_rename():
     """The power fails when the temporary file is whole and not renamed yet: at every reserve in turn."""
-    clock = doubles.install(Time(0))
+    clock = install(Time(0))
     from linkpulse.report import report_ids
 
     class Os:
@@ -183,12 +185,12 @@ def cut_before_the_rename():
 
 def starts(proc, folder):
     """An agent over each kind of state file: (problem before a report, problem after three, first id, ids increase)."""
-    clock = doubles.install(Time())
+    clock = install(Time())
     import binascii
     from linkpulse.report.report_ids import Ids
 
     Proc(proc)
-    later = b"%d" % (doubles.START + 1000000)
+    later = b"%d" % (START + 1000000)
     whole = later + b" %08x\n" % binascii.crc32(later)
     files = {
         "missing": None,
@@ -220,9 +222,9 @@ def starts(proc, folder):
 def observed(clock, proc, path):
     ids = []
     broker = Broker(lambda report_id: (ids.append(report_id), "accept")[1])
-    one = doubles.agent(clock, broker, proc, state=path)
+    one = rig.agent(clock, broker, proc, state=path)
     before = one.status()["problem"]
-    doubles.run(one, clock, 900000)
+    rig.run(one, clock, 900000)
     status = one.status()
     assert status["accepted"] == len(ids) == 3, status
     return [before, status["problem"], ids[0], ids[-1], all([b > a for a, b in zip(ids, ids[1:])])]
@@ -230,7 +232,7 @@ def observed(clock, proc, path):
 
 def impossible(proc):
     """The same where the file cannot be written: read-only, full, a folder in its place, no such folder."""
-    clock = doubles.install(Time())
+    clock = install(Time())
     Proc(proc)
     found = {}
     memory = formatted()
@@ -266,7 +268,7 @@ def impossible(proc):
 
 def baselines(proc, folder):
     """Differences over restarts of the agent: nothing lost, nothing doubled; and what is not to be used is not."""
-    clock = doubles.install(Time())
+    clock = install(Time())
     import json
     from linkpulse.collect.linux import baseline
 
@@ -284,7 +286,7 @@ def baselines(proc, folder):
             return answers[0]
 
         broker = Broker(decide)
-        one = doubles.agent(clock, broker, proc, baseline=path)
+        one = rig.agent(clock, broker, proc, baseline=path)
         result = []
         for total in totals:
             p.traffic(total, *more)
@@ -292,7 +294,7 @@ def baselines(proc, folder):
             while broker.reports == before:
                 clock.now += max(1, one.step())
             one.step()
-            result.append(doubles.numbers(json.loads(broker.report)))
+            result.append(rig.numbers(json.loads(broker.report)))
         problem = one.status()["problem"]
         one._session.close()
         return [numbers and numbers[0] for numbers in result], problem
@@ -352,4 +354,4 @@ def no_boot_id(path, baseline):
 
 
 if __name__ == "__main__":
-    doubles.main(globals())
+    rig.main(globals())

@@ -2,10 +2,11 @@
 
 import os
 import json
-import doubles
-import fakeproc
-from doubles import Proc
-from fakeproc import CLOSE, ESTABLISHED, TCP, TCP6, UDP, row, table, udp
+import rig
+import proc_root
+from proc_folder import Proc
+from virtual_broker import decode
+from proc_root import CLOSE, ESTABLISHED, TCP, TCP6, UDP, row, table, udp
 from linkpulse.collect.linux import Collector
 from linkpulse.report import Reporter
 from linkpulse.sample.counters import Counters
@@ -27,14 +28,14 @@ def statistics(r, accepted=True):
     report = json.loads(bytes(r.report()))
     if accepted:
         accept(r)
-    return doubles.numbers(report)
+    return rig.numbers(report)
 
 
 def counters(folder):
     """Each step writes net/dev anew and takes a report: [what happened, the block]."""
     p = Proc(folder)
     r = reporter(folder)
-    dev = fakeproc.dev
+    dev = proc_root.dev
     found = []
 
     def step(what, *entries, accepted=True):
@@ -78,7 +79,7 @@ def widths():
             c = Counters(width)
             for value in (before, now):
                 c.begin()
-                values = doubles.zeros(8)
+                values = rig.zeros(8)
                 for which in range(0, 8, 2):
                     values[which] = value & 0xFFFFFF
                     values[which + 1] = value >> 24 & 0x3FFFFFFF
@@ -147,7 +148,7 @@ def malformed(folder):
             p.write(file, table(header, (rows[0], bad, rows[1])))
             c.sockets(s)
             ports = s.udp_ports if file == "udp" else s.tcp_ports
-            found.append((name, file, c.skipped, s.kept, fakeproc.ports(s, ports), s.tcp_read and s.udp_read))
+            found.append((name, file, c.skipped, s.kept, proc_root.ports(s, ports), s.tcp_read and s.udp_read))
             p.write(file, table(header, ()))
     return found
 
@@ -184,12 +185,12 @@ def shapes(folder):
     found = {}
     for name in cases:
         for file in ("tcp", "tcp6", "udp", "udp6"):
-            p.write(file, cases[name].get(file, fakeproc.USUAL[file]))
+            p.write(file, cases[name].get(file, proc_root.USUAL[file]))
         c = Collector(folder)
         s = SocketTable()
         c.sockets(s)
         found[name] = (
-            c.skipped, fakeproc.ports(s, s.tcp_ports), fakeproc.ports(s, s.udp_ports), fakeproc.connections(s),
+            c.skipped, proc_root.ports(s, s.tcp_ports), proc_root.ports(s, s.udp_ports), proc_root.connections(s),
             s.tcp_read and s.udp_read,
         )  # fmt: skip
     return found
@@ -216,7 +217,7 @@ def devices(folder):
         into = Counters()
         for n in (1000, 1100):
             lines = (good % ("eth0", n, n, n, n), bad, good % ("br-lan", n, n, n, n), good % ("eth0.100", n, n, n, n))
-            p.write("dev", (fakeproc.DEV + "\n".join(lines) + "\n").encode())
+            p.write("dev", (proc_root.DEV + "\n".join(lines) + "\n").encode())
             c.counters(into)
         found.append((bad, c.skipped, [into.difference(which) for which in range(4)]))
     return found
@@ -270,7 +271,7 @@ def nothing(folder):
     from linkpulse.errors import CollectError
 
     p = Proc(folder)
-    for name in fakeproc.USUAL:
+    for name in proc_root.USUAL:
         p.remove(name)
     r = reporter(folder)
     try:
@@ -292,7 +293,7 @@ def many(folder, n, format, tags, size):
             f.write((line + "\n").encode())
     r = reporter(folder, 50, format, tags, int(size))
     payload = r.report()
-    report = doubles.decode(payload) if format == "cbor" else json.loads(bytes(payload))
+    report = decode(payload) if format == "cbor" else json.loads(bytes(payload))
     metrics = report.get("metrics", report.get("met"))
     tcp = metrics.get("tcp_connections", metrics.get("tc"))
     tcp = tcp.get("established_connections", tcp.get("ec"))
@@ -317,4 +318,4 @@ def many(folder, n, format, tags, size):
 
 
 if __name__ == "__main__":
-    doubles.main(globals())
+    rig.main(globals())

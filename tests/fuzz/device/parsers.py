@@ -8,8 +8,8 @@ import sys
 import binascii
 import struct
 from array import array
-import fakeproc
-from fakeproc import ESTABLISHED, TCP, TCP6, UDP, row, table, udp
+import proc_root
+from proc_root import ESTABLISHED, TCP, TCP6, UDP, row, table, udp
 from linkpulse.errors import ClockError, LinkpulseError, NetworkError, ProtocolError, SettingsError
 from microcbor import INDEFINITE, Malformed, Reader, Writer
 from mutate import bits
@@ -330,12 +330,12 @@ ROWS6 += (
 def _collector(name):
     """(the collector, the file `name` of its kernel): the others are as small as they can be."""
     content = Content(b"")
-    files = {key: None for key in fakeproc.USUAL}
+    files = {key: None for key in proc_root.USUAL}
     for other in ("tcp", "dev", "if_inet6", "route"):
-        files[other] = Content(fakeproc.USUAL[other])
+        files[other] = Content(proc_root.USUAL[other])
     files["tcp"] = Content(table(TCP, ROWS[:4]))
     files[name] = content
-    collector = fakeproc.collector(files)
+    collector = proc_root.collector(files)
     return collector, content
 
 
@@ -391,18 +391,18 @@ def udp6():
 
 
 def if_inet6():
-    usual = fakeproc.USUAL["if_inet6"]
-    return _sockets("if_inet6", [usual, usual * 20, fakeproc.inet6(("fe80::1", "wlan0"), ("2001:db8::1", "br-lan"))])
+    usual = proc_root.USUAL["if_inet6"]
+    return _sockets("if_inet6", [usual, usual * 20, proc_root.inet6(("fe80::1", "wlan0"), ("2001:db8::1", "br-lan"))])
 
 
 def route():
-    usual = fakeproc.USUAL["route"]
+    usual = proc_root.USUAL["route"]
     more = [
         ("br-lan", "10.0.0.0", "255.0.0.0"),
         ("wg0", LOCAL, "255.255.255.255"),
         ("eth1", "198.51.100.0", "255.255.255.0"),
     ]
-    return _sockets("route", [usual, fakeproc.route(*more), fakeproc.route(*more * 15)])
+    return _sockets("route", [usual, proc_root.route(*more), proc_root.route(*more * 15)])
 
 
 def dev():
@@ -412,11 +412,11 @@ def dev():
     counters = [Counters()]
     turn = [0]
     seeds = [
-        fakeproc.USUAL["dev"],
-        fakeproc.dev(
+        proc_root.USUAL["dev"],
+        proc_root.dev(
             ("eth0", 1 << 33, 5, 6, 7), ("br-lan", 1, 2, 3, 4), ("eth0.100", 1, 1, 1, 1), ("wlan0", 0, 0, 0, 0)
         ),
-        fakeproc.dev(*[("if%d" % i, i, i, i, i) for i in range(30)]),
+        proc_root.dev(*[("if%d" % i, i, i, i, i) for i in range(30)]),
         b"a\nb\n  eth0:18446744073709551615 1 2 3 4 5 6 7 8 9 10\n",
     ]
 

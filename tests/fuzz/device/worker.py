@@ -13,7 +13,7 @@ from binascii import crc32
 
 if sys.implementation.name != "micropython":
     sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), *up) for up in (
-        ("..", "..", "..", "lib"), ("..", "..", "core"), ("..", "..", "core", "cpython"))]  # fmt: skip
+        ("..", "..", "..", "lib"), ("..", "..", "doubles", "device"))]  # fmt: skip
 
 import parsers
 from mutate import example

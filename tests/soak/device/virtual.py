@@ -1,15 +1,17 @@
 """Hours of the agent in seconds: `virtual.py FOLDER HOURS SEED FORMAT TAGS`. One line of JSON an hour, one at the end.
 
-The agent, session, stream and umqtt are the real ones; the link and the broker behind it are doubles.TLSStream and
-doubles.Broker, whose broker accepts, refuses, forgets, delays, disconnects and falls silent at random.
+The agent, session, stream and umqtt are the real ones; the link and the broker behind it are TLSStream and
+Broker, whose broker accepts, refuses, forgets, delays, disconnects and falls silent at random.
 """
 
 import gc
 import json
 import random
 import sys
-import doubles
-from doubles import Broker, TLSStream, Proc, Time
+import rig
+from proc_folder import Proc
+from virtual_broker import Broker, TLSStream, decode
+from virtual_time import Time, install
 
 _WHAT = ("accept",) * 20 + ("reject", "throttle", "lose", "late", "cut", "deaf", "again", "away", "refuse")
 
@@ -17,7 +19,7 @@ _WHAT = ("accept",) * 20 + ("reject", "throttle", "lose", "late", "cut", "deaf",
 class Soak:
     def __init__(self, folder, seed, form, tags):
         random.seed(seed)
-        self.clock = doubles.install(Time(ticks=(1 << 30) - 3600000))  # the ticks wrap after an hour
+        self.clock = install(Time(ticks=(1 << 30) - 3600000))  # the ticks wrap after an hour
         self.proc = Proc(folder)
         self.cbor = form == "cbor"
         self.broker = Broker(self.decide, self.cbor)
@@ -26,7 +28,7 @@ class Soak:
         self.pending = self.pending_total = 0
         self.counts = dict([(what, 0) for what in _WHAT])
         self.proc.traffic(self.total)
-        self.one = doubles.agent(
+        self.one = rig.agent(
             self.clock, self.broker, folder, format=form, tags=tags, timeout=20, state=folder + "/state",
             baseline=folder + "/baseline",
         )  # fmt: skip
@@ -37,9 +39,7 @@ class Soak:
         if not again:
             self.backward += report_id <= self.ids
             self.ids = report_id
-            numbers = doubles.numbers(
-                doubles.decode(self.broker.report) if self.cbor else json.loads(self.broker.report)
-            )
+            numbers = rig.numbers(decode(self.broker.report) if self.cbor else json.loads(self.broker.report))
             self.pending_total = self.total
             self.difference = 0
             if numbers is not None:
@@ -76,7 +76,7 @@ class Soak:
         before = self.counted
         while self.clock.now < end or self.counted == before or not self.one._session.connected():
             TLSStream.broker = None if self.clock.now < self.away else self.broker
-            doubles.run_on(self.one, self.clock, 5000, self.told)
+            rig.run_on(self.one, self.clock, 5000, self.told)
         self.one._status.values["last_error"] = None  # texts of different lengths are no growth
         self.broker.report = b""
         self.broker._kept = None
@@ -90,16 +90,16 @@ def tell(hour, heap, values):
 
 def main(folder, hours, seed, form, tags):
     s = Soak(folder, int(seed), form, tags)
-    heaps = doubles.zeros(int(hours))
-    files = doubles.descriptors()
+    heaps = rig.zeros(int(hours))
+    files = rig.descriptors()
     for hour in range(int(hours)):
         heap = s.hour()
         heaps[hour] = heap
         if hour == 1:
-            files = doubles.descriptors()
+            files = rig.descriptors()
         tell(hour + 1, heap, s.one._status.values)
     print(json.dumps({
-        "growth": max(heaps[1:]) - heaps[0], "heaps": sorted(set(heaps)), "files": doubles.descriptors() - files,
+        "growth": max(heaps[1:]) - heaps[0], "heaps": sorted(set(heaps)), "files": rig.descriptors() - files,
         "ids backward": s.backward, "reported": s.reported, "counted": s.last - s.first, "counts": s.counts,
         "connects": s.broker.connects, "reports": s.broker.reports, "again": s.broker.again,
         "status": {k: s.one._status.values[k] for k in ("accepted", "rejected", "unknown", "errors")},

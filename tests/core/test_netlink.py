@@ -1,0 +1,284 @@
+"""TCP sockets from sock_diag(7), with a kernel that does what the real one may do."""
+
+import sys
+from array import array
+from check import equal
+from proc_root import ROOT, collector, connections, ip
+from linkpulse.collect.linux import netlink
+from linkpulse.collect.linux.addresses import NONE, ORDER, Addresses
+from linkpulse.collect.linux.proc_lines import ProcFile, ProcLines
+from linkpulse.collect.interface_filter import InterfaceFilter
+from linkpulse.sample.sockets import RECORD, SocketTable
+
+ESTABLISHED, CLOSE_WAIT, LISTEN = 1, 8, 10
+
+
+def u(width, n):
+    raw = bytes([n >> 8 * i & 255 for i in range(width)])
+    return raw if sys.byteorder == "little" else bytes(reversed(list(raw)))
+
+
+def message(kind, body):
+    return u(4, 16 + len(body)) + u(2, kind) + u(2, 2) + u(4, 1) + u(4, 0) + body
+
+
+def tcp(state, local, local_port, remote="0.0.0.0", remote_port=0, more=8, device=0):
+    """One socket as (family, state, message); `more` bytes of attributes, `device` the interface's index."""
+    family = 10 if ":" in local else 2
+    ends = bytes([local_port >> 8, local_port & 255, remote_port >> 8, remote_port & 255])
+    addresses = b"".join([ip(a) + bytes(16 - len(ip(a))) for a in (local, remote)])
+    return (
+        family,
+        state,
+        message(20, bytes([family, state, 0, 0]) + ends + addresses + u(4, device) + bytes(28) + bytes(more)),
+    )
+
+
+class Kernel:
+    """Answers dumps as netlink does: datagrams that a read fills, one behind the other, the last one cut."""
+
+    def __init__(self, sockets, room=None):
+        self.sockets = sockets
+        self.room = room  # bytes of a datagram; the reader's buffer without
+        self.dumps = 0
+        self._queue = []
+        self._largest = 3720
+
+    def write(self, request):
+        family = request[16]
+        states = request[20] | request[21] << 8 if ORDER else request[23] | request[22] << 8
+        self.dumps += 1
+        self._rows = [m for f, state, m in self.sockets if f == family and states >> state & 1]
+        self._queue = None
+
+    def readinto(self, view):
+        self._largest = max(self._largest, len(view))
+        if self._queue is None:
+            self._queue = []
+            datagram = b""
+            for row in self._rows:
+                if len(datagram) + len(row) > (self.room or self._largest):
+                    self._queue.append(datagram)
+                    datagram = b""
+                datagram += row
+            if datagram:
+                self._queue.append(datagram)
+            self._queue.append(message(3, bytes(4)))
+        at = 0
+        while self._queue and at < len(view):
+            datagram = self._queue.pop(0)[: len(view) - at]
+            view[at : at + len(datagram)] = datagram
+            at += len(datagram)
+        return at or None
+
+
+class Stat(ProcFile):
+    """A file of /proc/net/sockstat that says `n`, or is not there."""
+
+    def __init__(self, name, n):
+        super().__init__(name)
+        self._text = b"sockets: used 9\n%s: inuse %d orphan 0\nUDP: inuse 4\n" % (name, n)
+
+    def rewind(self):
+        self._at = 0
+        return self
+
+    def readinto(self, view):
+        n = min(len(view), len(self._text) - self._at)
+        view[:n] = self._text[self._at : self._at + n]
+        self._at += n
+        return n
+
+
+class Named:
+    """The kernel's answers on interfaces: their names by index, and who has an IPv4 address."""
+
+    def __init__(self, names, addresses=()):
+        self.names = names
+        self.addresses = dict(addresses)
+
+    def begin(self):
+        pass
+
+    def name(self, addresses, device):
+        name = self.names.get(device)
+        return addresses.slot(name, 0, len(name)) if name else NONE
+
+    def interface(self, addresses, raw, device):
+        return self.name(addresses, self.addresses.get((bytes(raw[:4]), device)))
+
+
+class Reading:
+    """One reading of `sockets`: whole, the table, what was asked. `files` and `kernel` tell whose the addresses are."""
+
+    def __init__(
+        self,
+        sockets,
+        inuse=None,
+        room=None,
+        connections=50,
+        again=0,
+        files={},
+        kernel=None,
+        chosen=InterfaceFilter(True),
+    ):
+        n4 = len([s for s in sockets if s[0] == 2])
+        counts = (n4, len(sockets) - n4) if inuse is None else inuse
+        kept = netlink._connect
+        self.kernel = Kernel(sockets, room)
+        netlink._connect = lambda: self.kernel
+        try:
+            d = netlink.Netlink(lambda name: Stat(b"TCP6" if "6" in name else b"TCP", counts["6" in name]))
+            collector(files)
+            a = Addresses(lambda name: ProcFile(ROOT + "/net/" + name), False, chosen)
+            a._kernel = kernel
+            state = array("i", (0,) * 14)
+            state[2], state[3], state[4], state[5] = LISTEN, ESTABLISHED, ORDER, 1
+            for _ in range(1 + again):
+                self.table = SocketTable(connections)
+                self.table.begin()
+                a.fill(self.table.names, ProcLines())
+                self.whole = d.tcp(state, bytearray(36), a, self.table, ProcLines())
+        finally:
+            netlink._connect = kept
+
+    def ports(self):
+        table = self.table.tcp_ports
+        return [table.port(i) for i in range(table.kept)]
+
+    def interfaces(self):
+        table = self.table.tcp_ports
+        names = [self.table.names.name(table.slot(i)) for i in range(table.kept)]
+        return dict(zip(self.ports(), names))
+
+
+def many(n, family=4, more=8):
+    local, remote = ("192.0.2.1", "192.0.2.%d") if family == 4 else ("2001:db8::1", "2001:db8::%x")
+    return [tcp(ESTABLISHED, local, 1000 + i, remote % (i % 250 + 2), 443, more) for i in range(n)]
+
+
+def test_no_sockets():
+    r = Reading([])
+    equal((r.whole, r.table.connections, r.ports()), (True, 0, []))
+
+
+def test_listeners_and_connections_of_both_families():
+    r = Reading(
+        [
+            tcp(LISTEN, "0.0.0.0", 22),
+            tcp(LISTEN, "::", 80, "::", 0, 16),
+            tcp(CLOSE_WAIT, "192.0.2.1", 9, "192.0.2.2", 9),
+        ]
+        + many(2)
+        + many(1, 6)
+        + [tcp(ESTABLISHED, "::ffff:c000:201", 22, "::ffff:c000:209", 5555)]
+    )
+    equal((r.whole, r.table.connections, r.ports()), (True, 4, [22, 80]))
+    families = sorted([r.table.records[i * RECORD + 1] for i in range(4)])
+    equal(families, [4, 4, 4, 6])  # the mapped one is IPv4
+
+
+def test_any_number_of_sockets_over_any_number_of_datagrams():
+    for n in (1, 36, 37, 38, 41, 42, 43, 100, 500):
+        for family in (4, 6):
+            r = Reading(many(n, family))
+            equal((n, r.whole, r.table.connections), (n, True, n))
+
+
+def test_sizes_of_records_that_are_learned():
+    for more in (0, 4, 8, 12, 36):
+        r = Reading(many(100, 4, more) + many(100, 6, more), again=2)
+        equal((more, r.whole, r.table.connections), (more, True, 200))
+        assert r.kernel.dumps <= 1 + 8 + 2 * 6, (
+            r.kernel.dumps
+        )  # learned once: then four dumps a reading, empty ones two
+
+
+def test_datagrams_smaller_than_the_buffer_lose_nothing_silently():
+    # The trap: a read goes on into the next datagram and cuts it, here exactly between two records.
+    for room in range(97, 4096, 97):
+        r = Reading(many(120), room=room)
+        assert not r.whole or r.table.connections == 120, room
+
+
+def test_records_of_two_sizes_are_not_trusted():
+    equal(Reading(many(50) + many(50, 4, 16)).whole, False)
+
+
+def test_a_number_that_is_not_the_kernels_is_not_trusted():
+    for inuse in ((9, 0), (11, 0), (10, 1)):
+        equal(Reading(many(10), inuse).whole, False)
+
+
+def test_more_ports_than_the_table_has_are_left_to_the_other_reader():
+    equal(Reading([tcp(LISTEN, "0.0.0.0", 1000 + i) for i in range(129)]).whole, False)
+    equal(Reading([tcp(LISTEN, "0.0.0.0", 1000 + i) for i in range(128)]).whole, True)
+
+
+def test_a_refusal_and_bytes_that_are_no_message():
+    refusal = (2, ESTABLISHED, message(2, u(4, 0xFFFFFFFF) + bytes(16)))
+    for spoiled in (refusal, (2, ESTABLISHED, b"\xff" * 96), (2, ESTABLISHED, bytes(96)), (2, ESTABLISHED, b"abc")):
+        equal(Reading([spoiled], (1, 0)).whole, False)
+
+
+def test_a_kernel_without_sock_diag():
+    kept = netlink._connect
+
+    def refuse():
+        raise OSError(93)
+
+    netlink._connect = refuse
+    try:
+        d = netlink.Netlink(lambda name: Stat(b"TCP", 0))
+        equal(d.tcp(array("i", (0,) * 14), bytearray(36), None, None, None), False)
+    finally:
+        netlink._connect = kept
+
+
+SHARED = {"if_inet6": b"".join([
+    b"fe80" + b"0" * 27 + b"1 02 40 20 80   br-a\n", b"fe80" + b"0" * 27 + b"1 12c 40 20 80   br-b\n",
+])}  # fmt: skip
+NAMES = {2: b"br-a", 300: b"br-b"}
+
+
+def test_a_shared_address_belongs_to_the_device_of_its_socket():
+    sockets = [
+        tcp(LISTEN, "fe80::1", 53, "::", 0, 8, 300),
+        tcp(LISTEN, "fe80::1", 54, "::", 0, 8, 2),
+        tcp(LISTEN, "fe80::1", 55, "::", 0, 8, 7),
+        tcp(LISTEN, "fe80::1", 56, "::", 0, 8),
+        tcp(LISTEN, "fe80::1", 57, "::", 0, 8, 300),
+        tcp(ESTABLISHED, "fe80::1", 90, "fe80::9", 1, 8, 2),
+        tcp(ESTABLISHED, "fe80::1", 91, "fe80::9", 2, 8, 300),
+    ]
+    r = Reading(sockets, files=SHARED, kernel=Named(NAMES))
+    equal((r.whole, r.interfaces()), (True, {53: b"br-b", 54: b"br-a", 55: None, 56: None, 57: b"br-b"}))
+    equal([found[1:] for found in connections(r.table)], [(90, "br-a"), (91, "br-b")])
+    r = Reading(sockets, files=SHARED, kernel=Named(NAMES), chosen=InterfaceFilter(exclude=("br-a",)))
+    equal((r.whole, r.interfaces()), (True, {53: b"br-b", 57: b"br-b"}))
+    equal([found[1:] for found in connections(r.table)], [(91, "br-b")])
+
+
+def test_a_listener_on_any_address_of_one_device():
+    sockets = [
+        tcp(LISTEN, "0.0.0.0", 80, "0.0.0.0", 0, 8, 300),
+        tcp(LISTEN, "0.0.0.0", 81),
+        tcp(LISTEN, "::", 82, "::", 0, 8, 2),
+    ]
+    equal(Reading(sockets, kernel=Named(NAMES)).interfaces(), {80: b"br-b", 81: None, 82: b"br-a"})
+    r = Reading(sockets, kernel=Named(NAMES), chosen=InterfaceFilter(exclude=("br-b",)))
+    equal(r.interfaces(), {81: None, 82: b"br-a"})
+
+
+def test_an_ipv4_address_that_only_a_sockets_device_tells():
+    # As in a VRF: the table of local addresses that all sockets use does not have it.
+    kernel = Named(NAMES, {(ip("10.0.0.1"), 300): 2})
+    sockets = [
+        tcp(LISTEN, "10.0.0.1", 80, "0.0.0.0", 0, 8, 300),
+        tcp(LISTEN, "10.0.0.1", 81),
+        tcp(ESTABLISHED, "10.0.0.1", 90, "10.0.0.9", 1, 8, 300),
+    ]
+    r = Reading(sockets, kernel=kernel)
+    equal((r.interfaces(), connections(r.table)), ({80: b"br-a", 81: None}, [("10.0.0.9:1", 90, "br-a")]))
+    r = Reading(sockets, kernel=kernel, chosen=InterfaceFilter(exclude=("eth0",)))
+    equal((r.interfaces(), connections(r.table)), ({80: b"br-a"}, [("10.0.0.9:1", 90, "br-a")]))

@@ -1,0 +1,180 @@
+"""Faults 24 and 25: who the server is, who the device is, and never a way around it."""
+
+import dataclasses
+import datetime
+import ssl
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from linkpulse_tools.pki import certs as make
+from tests.doubles.packets import CONNECT
+from tests.doubles.scripted_broker import Gone, server_context
+from tests.faults.harness import TIMEOUT
+
+DAY = datetime.timedelta(days=1)
+
+
+@pytest.fixture(scope="module", name="bundle")
+def own_bundle(tmp_path_factory):
+    """Like `certs`, with the authority at hand, and a server's certificate of every kind: (bundle, {kind: files})."""
+    folder = tmp_path_factory.mktemp("trust")
+    now = datetime.datetime.now(datetime.timezone.utc)
+    authority, stranger = make.make_authority(), make.make_authority()
+    pairs = {
+        "good": make.make_server(authority),
+        "unknown CA": make.make_server(make.make_authority("another CA")),
+        "unknown CA of the same name": make.make_server(stranger),
+        "wrong name": make.make_server(authority, ("broker.example", "127.0.0.1")),
+        "expired": make.make_server(authority, not_before=now - 3 * DAY, not_after=now - DAY),
+        "future": make.make_server(authority, not_before=now + DAY, not_after=now + 3 * DAY),
+        "self-signed": self_signed(now),
+        "a client's": make.make_client(authority, "localhost"),
+    }
+    files = {kind: make.save(pair, folder, kind.replace(" ", "-")) for kind, pair in pairs.items()}
+    ca = make.save(authority, folder, "ca")
+    thing = make.save(make.make_client(authority, "thing-1"), folder, "thing")
+    foreign = make.save(make.make_client(stranger, "thing-1"), folder, "foreign")
+    expired = make.make_client(authority, "thing-1", not_before=now - 3 * DAY, not_after=now - DAY)
+    files |= {"foreign": foreign, "expired client": make.save(expired, folder, "expired-client")}
+    return make.Bundle(ca, files["good"], files["good"], thing, "thing-1"), files
+
+
+def self_signed(now):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - DAY, now + DAY)
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    return make.Pair(builder.sign(key, hashes.SHA256()), key)
+
+
+REASONS = {
+    "unknown CA": "is not signed by the CA in `ca`",
+    "unknown CA of the same name": "is not signed by the CA in `ca`",
+    "wrong name": "is for another name",
+    "expired": "has expired",
+    "future": "is not valid yet",
+    "self-signed": "is not signed by the CA in `ca`",
+    "a client's": "is not one for a server",
+}
+
+
+@pytest.mark.parametrize("kind", REASONS)
+def test_fault_24_servers_that_cannot_be_trusted(make_world, bundle, kind):
+    bundle, files = bundle
+    # A server that would take any client, so that nothing but the device's own check is in the way.
+    world = make_world(bundle=bundle, context=server_context(files[kind]))
+    for _ in range(3):  # and it does not give in
+        world.root.traffic(1, 1)
+        world.start("cycle()")
+        peer = world.broker.accept(tls=False)
+        with pytest.raises((ssl.SSLError, Gone)):
+            peer.handshake()
+        world.failed("TLSError", REASONS[kind])
+        assert peer.plain == b"", "the device spoke MQTT to a server that it does not know"
+        peer.sock.close()
+    assert REASONS[kind] in world.do("agent.status()")["last_error"]
+    assert world.broker.packets == []
+    world.broker.context = server_context(bundle.server, bundle.ca)
+    world.good()
+
+
+def test_fault_24_certificate_of_the_right_name_only(make_world, bundle):
+    bundle, files = bundle
+    world = make_world(bundle=bundle, context=server_context(files["wrong name"]), server_name="broker.example")
+    world.good()
+
+
+PLAIN = {
+    "silent": lambda sock: None,
+    "closes": lambda sock: sock.recv(4096) and sock.close(),
+    "MQTT": lambda sock: sock.sendall(b"\x20\2\0\0"),
+    "HTTP": lambda sock: sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_fault_24_plaintext_port(world, kind):
+    for _ in range(2):
+        world.root.traffic(1, 1)
+        world.start("cycle()")
+        peer = world.broker.accept(tls=False)
+        hello = peer.read_wire(5)
+        assert hello[:2] == b"\x16\3", "no TLS record"
+        sock = peer.sock
+        PLAIN[kind](sock)
+        result = world.answer()
+        if result["failure"][0] == "TimedOut":
+            world.check(result, "TimedOut", "did not end the TLS handshake in time")
+            assert kind in ("silent", "MQTT")  # four bytes are not yet a TLS record
+        else:
+            world.check(result, "TLSError", "is that port a TLS listener?")
+        if kind != "closes":
+            rest = b""
+            try:
+                while part := sock.recv(4096):
+                    rest += part
+            except ConnectionError:
+                pass
+            assert b"MQTT" not in rest and b"thing-1" not in rest
+            sock.close()
+    world.good()
+
+
+def handshake_refused(world):
+    """The broker refuses the device's certificate."""
+    world.root.traffic(1, 1)
+    world.start("cycle()")
+    peer = world.broker.accept(tls=False)
+    with pytest.raises(ssl.SSLError):
+        peer.handshake()
+    peer.sock.close()
+    world.failed("AuthError", "does it know this device's certificate", lasting=True)
+    assert world.broker.packets == []
+
+
+@pytest.mark.parametrize("kind", ["foreign", "expired client", "a server's"])
+def test_fault_25_client_certificate_refused(make_world, bundle, kind):
+    bundle, files = bundle
+    thing = files["good" if kind == "a server's" else kind]
+    world = make_world(bundle=dataclasses.replace(bundle, thing=thing))
+    for _ in range(2):
+        handshake_refused(world)
+    assert len(set(world.waits)) == 2, "no jitter"
+
+
+def test_fault_25_client_certificate_missing(world):
+    world.do("import sockets")
+    world.do("linkpulse.session.session.context = sockets.nameless")
+    for _ in range(3):
+        handshake_refused(world)
+
+
+def test_fault_25_client_certificate_not_known_to_the_service(world):
+    # As AWS IoT does it: TLS is fine, and then the connection ends without a word.
+    peer = world.begin()
+    peer.expect(CONNECT)
+    peer.close()
+    world.failed("NetworkError", "the broker closed the connection")
+
+
+@pytest.mark.parametrize("name", ["cert", "key", "ca"])
+def test_fault_25_files_missing(make_world, name):
+    world = make_world(**{name: "/nonexistent/file.der"})
+    world.check(world.do("cycle()"), "SettingsError", f"{name}: /nonexistent/file.der cannot be read", lasting=True)
+    assert world.broker.idle(TIMEOUT / 5)
+
+
+def test_fault_25_key_of_another_certificate(make_world, bundle):
+    bundle, files = bundle
+    world = make_world(bundle=bundle, key=str(files["foreign"].key_der))
+    world.root.traffic(1, 1)
+    world.start("cycle()")
+    peer = world.broker.accept(tls=False)
+    with pytest.raises(ssl.SSLError):
+        peer.handshake()
+    peer.sock.close()
+    world.failed("AuthError", "certificate", lasting=True)
