@@ -109,7 +109,11 @@ def response(this: Examination) -> Finding:
     number, topic = this.report["report_id"], _topic(this)
     if outcome == "accepted":
         problem = this.report["problem"]
-        return warning(f"report {number} accepted; {problem}", "see docs/reliability.md") if problem else ok("accepted")
+        return (
+            warning(f"report {number} accepted; {problem}", "correct this, although reports continue")
+            if problem
+            else ok("accepted")
+        )
     if outcome == "rejected" and "Throttled" in text:
         return ok("the service answers. It refused this report because the last one came less than 300 s ago")
     if outcome == "rejected":

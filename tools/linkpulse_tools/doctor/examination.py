@@ -7,7 +7,7 @@ from linkpulse_tools.device.serial_board import BoardError
 from linkpulse_tools.doctor.model import FAILED, SKIPPED, Check, Finding, failed, skipped
 from linkpulse_tools.doctor.places import Gone, Place
 
-MORE_HEAP = "free heap: freeze the agent into the firmware (boards/), lower `connections`, load less in boot.py"
+MORE_HEAP = "free heap: freeze the agent into the firmware, lower `connections`, or load less in boot.py"
 # What an exception on the device means, if the check does not explain it better.
 MEANINGS = {
     "MemoryError": (

@@ -155,7 +155,7 @@ def _next(store: Store, noted: Record) -> str:
     ca, folder = store.path(authority.FOLDER), store.path(noted.thing)
     device = (
         f"a board on USB: linkpulse deploy --device {folder}\n"
-        f"         this machine: linkpulse doctor --settings {folder}/{settings.NAME}, then docs/linux.md"
+        f"         this machine: linkpulse doctor --settings {folder}/{settings.NAME} checks the settings"
     )
     if noted.by == "aws":
         return f"\nDevice   {device}"
