@@ -38,7 +38,7 @@ def agent(runtime, mpy_path, vendor, tmp_path):
         }
         path = process.write_settings(tmp_path / "settings.json", {**values, **settings})
         events = queue.Queue()
-        command = runtime.command(paths.FIRMWARE / "main.py", str(path), heap="128K")
+        command = runtime.command(paths.FIRMWARE / "main.py", str(path), heap="256K")
         running.append(process.Device(command, process.environment(runtime), tmp_path / "device.log", events))
         return events
 

@@ -70,7 +70,7 @@ def agent(runtime, vendor, tmp_path):
 
     def start(folder):
         events = queue.Queue()
-        command = runtime.command(paths.FIRMWARE / "main.py", str(folder / "settings.json"), heap="128K")
+        command = runtime.command(paths.FIRMWARE / "main.py", str(folder / "settings.json"), heap="256K")
         running.append(process.Device(command, process.environment(runtime), tmp_path / "device.log", events))
         return events
 

@@ -18,7 +18,7 @@ def script(folder, text: str) -> str:
     return str(path)
 
 
-def answer(name="micropython", version="1, 29, 0", heap=129536, missing="") -> str:
+def answer(name="micropython", version="1, 29, 0", heap=259072, missing="") -> str:
     return f'echo \'{{"name": "{name}", "version": [{version}], "mpy": 2822, "heap": {heap}, "missing": "{missing}"}}\''
 
 

@@ -12,7 +12,7 @@ from linkpulse_tools.errors import ToolError
 
 MODULES = ("tls", "socket", "select", "json", "struct", "binascii", "random")
 MINIMUM = (1, 24)
-HEAP = "128K"
+HEAP = "256K"
 ARCHITECTURES = (
     None,
     "x86",
@@ -101,5 +101,5 @@ def _problems(found: dict, version: tuple):
         yield f"its version is {'.'.join(map(str, version))}, and {'.'.join(map(str, MINIMUM))} or newer is needed"
     if found["missing"]:
         yield f"it has no module {found['missing'].replace(' ', ', ')}"
-    if found["name"] == "micropython" and not 100_000 < found["heap"] < 160_000:
+    if found["name"] == "micropython" and not 200_000 < found["heap"] < 300_000:
         yield f"it ignores -X heapsize={HEAP} (heap of {found['heap']} bytes)"
