@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Counts Python's sockets from the first one on, if the platform has no tables to read (docs/platforms.md)."""
 
 import gc

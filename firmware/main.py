@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """main.py of a board: runs the agent, and prints one line of JSON after every outcome."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes one report of this machine to standard output as raw bytes, and does not publish it.
 
 The argument is the settings file. Standard error gets a line about what the platform can see and what it could not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """CBOR (RFC 8949) for microcontrollers: write into a buffer of yours, and read messages that you do not trust.
 
     buf = bytearray(64)

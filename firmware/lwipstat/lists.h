@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // lwIP as both halves of lwipstat need it: which one, and its list of interfaces.
 #ifndef LWIPSTAT_LISTS_H
 #define LWIPSTAT_LISTS_H

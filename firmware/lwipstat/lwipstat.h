@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // lwIP's own tables and each interface's traffic, as fixed records. Nothing here knows MicroPython.
 //
 // Every function expects lwIP's lock to be held, or to run in lwIP's task (modlwipstat.c sees to both), except the two

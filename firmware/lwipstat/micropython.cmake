@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # CMake ports: USER_C_MODULES=<path of this file>
 add_library(usermod_lwipstat INTERFACE)
 target_sources(usermod_lwipstat INTERFACE

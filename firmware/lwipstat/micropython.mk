@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Make ports: USER_C_MODULES=<the directory above this one>
 LWIPSTAT_DIR := $(USERMOD_DIR)
 SRC_USERMOD_C += $(LWIPSTAT_DIR)/modlwipstat.c

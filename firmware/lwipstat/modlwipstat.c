@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The MicroPython module `lwipstat`: lwipstat.h with each port's way to keep lwIP still meanwhile.
 #include "py/runtime.h"
 #include "lwipstat.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The TCP and UDP tables, read from lwIP's lists of control blocks.
 #include <stdbool.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What each interface carries, counted by hooks around its input and linkoutput.
 #include <stdbool.h>
 #include <string.h>

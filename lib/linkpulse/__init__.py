@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """linkpulse reports what a device's network looks like from the inside, as AWS IoT Device Defender reports.
 
 Importing the package costs almost nothing. A module is loaded when one of its names is first used.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The errors, by what a caller can do about them. Messages say what to do and never contain a secret."""
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finds the name that was meant by a misspelled one. It is loaded only if there is one."""
 
 

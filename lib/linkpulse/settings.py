@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads the settings from one flat JSON file. All mistakes are reported at once."""
 
 import json

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // lwipstat's table walk and hooks against a fake lwIP, for a host's compiler with AddressSanitizer. Every list element is
 // an allocation of its own and every buffer has its exact size, so that one byte too far ends the test.
 // With an argument it runs the test of that name.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What to do next: connect, report, take the answer, and what to make of all that fails."""
 
 import gc

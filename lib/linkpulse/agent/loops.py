@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The ways to run an agent: Agent's methods."""
 
 from .schedule import after

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """When the next report is due, and when a broker that failed is tried again. All on ticks: the wall clock may jump."""
 
 from ..port import const, time

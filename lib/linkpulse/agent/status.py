@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Keeps the agent's status: the last outcome, counts, the last error. It can also write a log."""
 
 from ..errors import described

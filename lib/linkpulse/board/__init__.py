@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The hardware that the settings name: a network interface, an LED, a watchdog."""
 
 from .network import Network

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An LED that shows the agent's state by the number of flashes in two seconds."""
 
 from ..errors import SettingsError

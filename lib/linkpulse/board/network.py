@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Brings up WiFi or Ethernet as the settings say, and again when the connection is lost."""
 
 from ..errors import NetworkError, SettingsError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The collectors. Each of them knows one platform, and all have the same two methods (docs/porting.md)."""
 
 import sys

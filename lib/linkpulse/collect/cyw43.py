@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Interface counters of boards like the Pico W, from the CYW43 radio itself.
 
 `WLAN.ioctl(0x20c, buf)` reads the radio's variable "counters", which is not documented. The layouts are those of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Decides which interfaces are reported, and what loopback is."""
 
 

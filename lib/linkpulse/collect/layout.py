@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The layout of the arrays and records that the loops share, and their return codes.
 
 mpy-cross folds a `const` only inside its own module, so each user repeats the lines that it needs. That costs nothing,

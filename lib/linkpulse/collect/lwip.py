@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads lwIP's own tables and counters with the C module lwipstat (firmware/lwipstat/README.md).
 
 It sees all sockets, whatever opened them, and also DHCP's UDP port 68. The counters started at zero with this boot, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What differs between runtimes. Each has one small module; port/micropython.py says what it offers.
 
 No other module of this package imports it from the platform.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads the wall clock, checks whether it can be right, and sets it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """CPython, as far as the modules without I/O need it, because they are tested there too. See port/micropython.py."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """MicroPython. The modules for other runtimes imitate it.
 
 const(value); mem_alloc() and mem_free() in bytes; print_exception(e, file); the wall clock.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Makes the reports of one thing and reads the answers to them. It does no network I/O.
 
 An application with its own MQTT connection publishes what `report()` returns to `topic`, subscribes to `accepted` and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """JSON (RFC 8259) with the methods of microcbor.Writer, into one buffer, without allocating.
 
 The head of a map or array gives its number of items, as in CBOR. Commas, colons and closing brackets follow from it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fixed pieces of all reports in one format. Numbers, names and lists go between them."""
 
 from .tags import keys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Report ids that always increase, also across restarts and power cuts. Flash is written once in 256 reports."""
 
 import binascii

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads a broker's answer to a report, within bounds (docs/report.md, "Responses")."""
 
 from ..errors import ProtocolError

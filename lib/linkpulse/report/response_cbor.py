@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads a response in CBOR, within bounds."""
 
 from .response import MAX_TEXT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads a response in JSON, within bounds."""
 
 import json

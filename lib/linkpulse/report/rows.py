@@ -1,4 +1,5 @@
 # mpy-cross: -X emit=viper
+# SPDX-License-Identifier: MIT
 """Writes connections as rows of a report. One source serves two compilers: see collect/linux/proc_scan.py."""
 
 from ..port import const

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The long and short keys of a report, in the same order (docs/report.md)."""
 
 LONG = (

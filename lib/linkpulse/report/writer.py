@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes a sample as one Device Defender report (docs/report.md) into one buffer, without allocating."""
 
 import random

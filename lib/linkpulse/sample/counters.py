@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bytes and packets of each interface, and their differences since the last report that was accepted.
 
 Nothing here knows a platform or a report. It allocates only when an interface is seen for the first time.

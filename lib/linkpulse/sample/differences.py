@@ -1,4 +1,5 @@
 # mpy-cross: -X emit=viper
+# SPDX-License-Identifier: MIT
 """The arithmetic of interface counters. One source serves two compilers: see ../collect/linux/proc_scan.py.
 
 A counter is kept modulo 2**54 in two small ints of 24 and 30 bits, so that a 64-bit counter needs no heap even if small

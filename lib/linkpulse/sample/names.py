@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Numbers the names of interfaces."""
 
 from ..port import const

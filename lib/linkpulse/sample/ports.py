@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A sorted table of listening ports, of bounded size."""
 
 from array import array

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A bounded table of the sockets at one moment: listening ports, and a random sample of the connections.
 
 Nothing here knows a platform or a report. The connections' room is allocated at construction, the ports' when they

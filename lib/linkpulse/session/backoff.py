@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Computes the time to wait before the next attempt. It is random, and its bound doubles up to a cap."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The socket for umqtt.simple. It gives umqtt complete packets of bounded size, and each operation has a deadline.
 
 umqtt reads byte by byte and believes every length. Therefore this class reads a packet completely, checks it, and only

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """MQTT over mutual TLS. It uses umqtt.simple (1.3.4 and 1.8.0) unchanged, on a stream with deadlines."""
 
 import umqtt.simple

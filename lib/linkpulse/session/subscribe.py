@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What umqtt.simple cannot do: SUBSCRIBE to several topics in one packet, and explain a refusal."""
 
 from ..errors import AuthError, NetworkError, ProtocolError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One TLS connection with a deadline: no operation waits longer than `arm()` allows.
 
 Every operation succeeds, or raises NetworkError (no name, no route, reset, end of stream), TLSError or AuthError (in

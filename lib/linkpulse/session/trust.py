@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Mutual TLS: makes the context from files, and explains TLS failures."""
 
 import binascii

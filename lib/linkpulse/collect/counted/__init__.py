@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Counts at the socket layer, for stock firmware whose network stack cannot be read (ESP32, ESP8266, Pico W, ...).
 
     from linkpulse.collect.counted import install; install()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Keeps what a program's own sockets did, for platforms whose tables cannot be read: see collect.counted."""
 
 from array import array

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads the address of one end of a connection, in the forms that platforms use."""
 
 _MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"  # IPv4 in IPv6 (RFC 4291, 2.5.5.2)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The counted socket, which replaces the platform's: see collect.counted."""
 
 import io

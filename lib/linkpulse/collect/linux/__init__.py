@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The collector for Linux. It needs the same memory for ten thousand sockets as for ten.
 
 It reads /proc/net/{dev,tcp,tcp6,udp,udp6}. `proc` may be another root, such as /host_proc/1 for the host of a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finds the interface of a local address on Linux. The scanners look addresses up in its table.
 
 IPv6 addresses are read from /proc/net/if_inet6 before each sample. An IPv4 address is looked up when its first socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The counters' baseline across restarts of the agent on one boot of Linux, in a file of a tmpfs.
 
 The counters go on counting while the agent is down, so with the baseline of the last accepted report nothing of that

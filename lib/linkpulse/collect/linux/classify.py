@@ -1,4 +1,5 @@
 # mpy-cross: -X emit=viper
+# SPDX-License-Identifier: MIT
 """Decides what to do with one socket on Linux: leave it out, or take it as a listening port or as a connection.
 
 One source serves two compilers: see proc_scan.py.

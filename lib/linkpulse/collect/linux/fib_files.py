@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finds the interface of an IPv4 address in the files of another namespace, whose kernel tables cannot be asked.
 
 /proc/net/route has the networks of each interface. /proc/net/fib_trie has all local addresses, but not their

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads the TCP sockets of this namespace with sock_diag(7), in a fifth of the time that the text of /proc takes.
 
 MicroPython can only read until a buffer is full. After one datagram it would continue with the next one and cut it off.

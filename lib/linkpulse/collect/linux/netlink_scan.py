@@ -1,4 +1,5 @@
 # mpy-cross: -X emit=viper
+# SPDX-License-Identifier: MIT
 """The loop over the messages of sock_diag(7). One source serves two compilers: see proc_scan.py."""
 
 from .classify import classify

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads complete lines of a /proc file through one fixed buffer, without allocating.
 
 Files stay open and are read again from their start, because the kernel makes their text again for each pass.

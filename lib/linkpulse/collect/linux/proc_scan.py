@@ -1,4 +1,5 @@
 # mpy-cross: -X emit=viper
+# SPDX-License-Identifier: MIT
 """The loops over the kernel's text: rows of /proc/net/{tcp,tcp6,udp,udp6} and numbers of /proc/net/dev.
 
 One source serves two compilers. If the interpreter has a native emitter, this file is compiled with the one that its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finds the interface of an IPv4 address in this namespace with rtnetlink(7): one question and one answer for each.
 
 The answer to RTM_GETROUTE with RTM_F_FIB_MATCH (Linux 4.13) is the entry in the table of local addresses, which names

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ESP-IDF's spinlock, counted.
 extern int fake_spinlock;
 typedef int portMUX_TYPE;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Just enough of lwIP 2's declarations to compile lwipstat on a host: the names and meanings that it uses, no code.
 // LWIP_IPV4, LWIP_IPV6, LWIP_SINGLE_NETIF and LWIP_NETIF_EXT_STATUS_CALLBACK come from the command line.
 #ifndef FAKE_LWIP_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Just enough of MicroPython's macros to compile modlwipstat.c on a host and to call it.
 #ifndef FAKE_RUNTIME_H
 #define FAKE_RUNTIME_H
