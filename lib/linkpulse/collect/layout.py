@@ -2,7 +2,8 @@
 """The layout of the arrays and records that the loops share, and their return codes.
 
 mpy-cross folds a `const` only inside its own module, so each user repeats the lines that it needs. That costs nothing,
-and tests/host/test_layout.py compares them with these. For the same reason, this module is empty when it is compiled.
+and tests/host/lib/test_layout.py compares them with these. For the same reason, this module is empty when it is
+compiled.
 """
 
 from ..port import const
