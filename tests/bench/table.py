@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from . import interval
+
 KB = 1024
 CPU_BUDGETS = {10: 10, 100: 40, 1000: 100}
 INSTRUCTIONS_BUDGETS = {100: 150}
@@ -12,6 +14,7 @@ ENCODING_BUDGETS = {"viper": 15, "bytecode": 2}
 ENCODING_HEAP = 100
 STEADY_HEAP = 512
 START_MS = 60
+INTERVAL_CPU = 50
 EXAMPLE_BYTES = 172
 
 
@@ -91,7 +94,28 @@ def lines(results: dict) -> list[Line]:
                 least = INSTRUCTIONS_BUDGETS.get(int(rows)) if name == "viper" else None
                 what = f"N={rows}, {names[name]}"
                 out.append(compared("Instructions a report", what, counted["peer"], counted[name], million, least))
-    return out + _heap(live) + _smallest(results["smallest_heap"]) + _encoding(results["encoding"]) + _rest(results)
+    return (
+        out
+        + _interval(results)
+        + _heap(live)
+        + _smallest(results["smallest_heap"])
+        + _encoding(results["encoding"])
+        + _rest(results)
+    )
+
+
+def _interval(results: dict) -> list[Line]:
+    if "interval" not in results:
+        return []
+    found, reports = results["interval"], results["live"]["rows"][10]["cpu_us"]
+    first = next(iter(reports))
+    ours = interval.whole(found["linkpulse"], found["seconds"], reports[first]["min"])
+    theirs = interval.whole(found["peer"], found["seconds"], reports["peer"]["min"])
+    group = f"Connected, {interval.INTERVAL} s"
+    return [
+        compared(group, "CPU", theirs["cpu_ms"] * 1e3, ours["cpu_ms"] * 1e3, ms, INTERVAL_CPU),
+        compared(group, "wake-ups", theirs["wakeups"], ours["wakeups"], lambda n: f"{n:,.0f}"),
+    ]
 
 
 def per_row(live: dict, variant: str) -> float:
