@@ -58,9 +58,11 @@ test: build/.test ## run all tests
 	@$(PY) tools/system_packages.py
 	@PYTHONPATH=tools $(PY) -m pytest tests $(ARGS)
 
-lint: build/.test ## check style and format
-	@$(PY) -m ruff check tools tests lib firmware boards examples packaging
-	@$(PY) -m ruff format --check tools tests lib firmware boards examples packaging
+lint: build/.test ## check style, format, spelling, and how far the core tests reach
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@PYTHONPATH=tools $(PY) -m coverage run -m pytest -q -q tests/core
+	@$(PY) -m coverage report --skip-covered --show-missing
 
 size: build/.run ## compare the size of the device modules with their budgets
 	@$(TOOLS) size

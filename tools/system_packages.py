@@ -50,6 +50,7 @@ def install(packages: list[str]) -> str:
 
 
 def main() -> None:
+    """Installs the system packages that the tests lack, or says why it cannot."""
     packages = missing()
     if packages:
         print(f"installing {', '.join(packages)}", file=sys.stderr)

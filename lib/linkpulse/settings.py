@@ -86,6 +86,21 @@ _TOPICS = ("thing", "topic")
 _OFFLINE = ("host", "ca", "cert", "key")  # not needed where nothing is published
 
 
+def _unknown(name):
+    from .nearest import nearest
+
+    near = nearest(str(name), KEYS)  # MicroPython takes {1: 2} for JSON
+    return "%s: there is no such setting%s" % (name, ", did you mean %s?" % near if near else "")
+
+
+def _problem(name, value):
+    default, check, low, high = KEYS[name]
+    problem = check(value, low, high)
+    if not problem and name in _TOPICS and any(c < " " or c in "+#" for c in value):
+        problem = "must be without control characters, + and #: it is part of a topic"
+    return problem
+
+
 class Settings:
     """The settings, with every key as an attribute.
 
@@ -95,27 +110,18 @@ class Settings:
     """
 
     def __init__(self, values, base="", online=True):
-        problems = []
+        problems = [_unknown(name) for name in values if name not in KEYS]
         self.warnings = []
-        for name in values:
-            if name not in KEYS:
-                from .nearest import nearest
-
-                near = nearest(str(name), KEYS)  # MicroPython takes {1: 2} for JSON
-                problems.append("%s: there is no such setting%s" % (name, ", did you mean %s?" % near if near else ""))
         for name in KEYS:
-            default, check, low, high = KEYS[name]
-            value = values.get(name, default)
+            value = values.get(name, KEYS[name][0])
             if name in values:
-                problem = check(value, low, high)
-                if not problem and name in _TOPICS and any(c < " " or c in "+#" for c in value):
-                    problem = "must be without control characters, + and #: it is part of a topic"
-                if problem:
-                    problems.append("%s: %s" % (name, problem))
+                problem = _problem(name, value)
             elif value is None and not online and name in _OFFLINE:
-                value = ""
-            elif value is None:
-                problems.append("%s: is missing" % name)
+                value = problem = ""
+            else:
+                problem = value is None and "is missing"
+            if problem:
+                problems.append("%s: %s" % (name, problem))
             if name in _PATHS and isinstance(value, str) and value and base and not value.startswith("/"):
                 value = base + "/" + value
             setattr(self, name, value)

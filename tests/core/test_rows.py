@@ -164,7 +164,7 @@ def test_rows_are_the_generic_writers_bytes():
                         equal(state, [0, 2, 0])
 
 
-def test_rows_of_one_interface_go_on_to_the_next():
+def test_rows_of_one_interface_go_on_to_the_next():  # noqa: C901
     # Five records, the fourth of another interface; from any of them, around the end and to the start.
     records = bytearray()
     for i in range(5):

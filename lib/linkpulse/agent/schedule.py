@@ -15,6 +15,7 @@ def until(ticks):
 
 
 def after(ms):
+    """The ticks in `ms` milliseconds from now."""
     return time.ticks_add(time.ticks_ms(), ms)
 
 

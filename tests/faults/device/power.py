@@ -266,7 +266,7 @@ def impossible(proc):
     return found
 
 
-def baselines(proc, folder):
+def baselines(proc, folder):  # noqa: C901
     """Differences over restarts of the agent: nothing lost, nothing doubled; and what is not to be used is not."""
     clock = install(Time())
     import json

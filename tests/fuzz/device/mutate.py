@@ -68,7 +68,7 @@ def example(seeds):
     return bytes(data[:_LIMIT])
 
 
-def _change(data, seeds):
+def _change(data, seeds):  # noqa: C901
     n = len(data)
     at = below(n)
     what = bits(4)

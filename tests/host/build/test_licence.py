@@ -8,9 +8,7 @@ SOURCES = (".py", ".c", ".h", ".mk", ".cmake")
 FILES = [path for folder in ("lib", "firmware") for path in sorted((paths.ROOT / folder).rglob("*"))]
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if p.suffix in SOURCES], ids=lambda p: str(p.relative_to(paths.ROOT))
-)
+@pytest.mark.parametrize("path", [p for p in FILES if p.suffix in SOURCES], ids=str)
 def test_the_first_lines_name_the_licence(path):
     lines = path.read_text().splitlines()
     assert "SPDX-License-Identifier: MIT" in lines[1 if lines[0].startswith("# mpy-cross:") else 0]

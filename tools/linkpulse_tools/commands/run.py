@@ -150,27 +150,16 @@ def watch(options: Options, events: queue.Queue, process: process.Device, consol
     pending, accepted, last_error = {}, 0, None
     deadline = time.monotonic() + options.patience
     while True:
-        try:
-            kind, what = events.get(timeout=max(0.0, deadline - time.monotonic()) if options.count else None)
-        except queue.Empty:
-            raise ToolError(
-                f"no report was accepted in {options.patience:g} s ({accepted} of {options.count} before); "
-                f"the device's last error: {last_error or 'none'}{_tail(process)}"
-            ) from None
-        if kind == "exit":
-            _show_all(console, pending, options)
-            raise ToolError(
-                f"the device ended with code {what}; its last error: {last_error or 'none'}{_tail(process)}"
-            )
+        kind, what = _event(events, deadline, options, accepted)
+        if kind in ("exit", "nothing"):
+            _show_all(console, pending if kind == "exit" else {}, options)
+            raise ToolError(f"{what}; the device's last error: {last_error or 'none'}{_tail(process)}")
         if kind == "outcome":
             pending[what.report_id] = what
             continue
         last_error = what.get("last_error") or last_error
         outcome = pending.pop(what.get("report_id"), None)
-        if outcome:
-            display.show_report(console, outcome, what, options.as_json)
-        elif what.get("outcome") != "accepted":
-            display.show_failure(console, what, options.as_json)
+        _show(console, outcome, what, options)
         if what.get("outcome") == "accepted":
             accepted += 1
             deadline = time.monotonic() + options.patience
@@ -181,6 +170,23 @@ def watch(options: Options, events: queue.Queue, process: process.Device, consol
             _show_all(console, pending, options)
             why = f"{outcome.code}: {outcome.message}" if outcome else last_error
             raise ToolError(f"report {what.get('report_id')} was rejected: {why}")
+
+
+def _event(events: queue.Queue, deadline: float, options: Options, accepted: int) -> tuple:
+    """The next event. With a count, "nothing" if none comes before the deadline; this and "exit" say what happened."""
+    try:
+        kind, what = events.get(timeout=max(0.0, deadline - time.monotonic()) if options.count else None)
+    except queue.Empty:
+        what = f"no report was accepted in {options.patience:g} s ({accepted} of {options.count} before)"
+        return "nothing", what
+    return kind, f"the device ended with code {what}" if kind == "exit" else what
+
+
+def _show(console: Console, outcome, status: dict, options: Options) -> None:
+    if outcome:
+        display.show_report(console, outcome, status, options.as_json)
+    elif status.get("outcome") != "accepted":
+        display.show_failure(console, status, options.as_json)
 
 
 def _show_all(console: Console, pending: dict, options: Options) -> None:

@@ -22,7 +22,7 @@ def is_address(text: str) -> bool:
 
 
 def is_endpoint(text: str) -> bool:
-    """ "ip:port" or "[ipv6]:port", both canonical."""
+    """An address and a port, "ip:port" or "[ipv6]:port", both canonical."""
     match = ENDPOINT.fullmatch(text)
     if not match or int(match[3]) > 65535:
         return False

@@ -71,6 +71,7 @@ def wanted(board: Identity, folder: Folder, record: dict) -> dict[str, bytes]:
 
 
 def dotted(board: Identity) -> str:
+    """The board's version of MicroPython as people write it."""
     return ".".join(map(str, board.version))
 
 

@@ -63,6 +63,7 @@ class Plan:
 
 
 def digest(data: bytes) -> str:
+    """SHA-256 in hex digits."""
     return hashlib.sha256(data).hexdigest()
 
 

@@ -26,10 +26,12 @@ KEPT = {
 
 
 def warn(console: Console, text: str) -> None:
+    """Prints a line that the user should act on."""
     console.print(Text(text, style="yellow"), soft_wrap=True)
 
 
 def note(console: Console, text: str) -> None:
+    """Prints a line that may be passed over."""
     console.print(Text(text, style="dim"), soft_wrap=True)
 
 

@@ -26,10 +26,19 @@ CANNOT_READ = {2: "does not exist", 13: "cannot be read by you"}
 
 
 def firmware(this: Examination) -> Finding:
+    """Which MicroPython runs, or why none can be asked."""
     try:
         return ok(this.place.firmware())
     except ToolError as error:
         return told(str(error), "or --micropython PATH" if this.place.gateway else "")
+
+
+def _unloadable(error: BoardError) -> Finding:
+    if error.kind == "ValueError":  # incompatible .mpy file
+        return failed(f"the code was made for another firmware: {error.text}", DEPLOY_NEW)
+    if error.kind in ("ImportError", "AttributeError"):  # the package raises it for a module that fails
+        return failed(f"the code is not complete: {error.text.rpartition(': ')[2]}", DEPLOY)
+    raise error
 
 
 def linkpulse(this: Examination) -> Finding:
@@ -43,11 +52,7 @@ def linkpulse(this: Examination) -> Finding:
     except ToolError as error:
         return told(str(error))
     except BoardError as error:
-        if error.kind == "ValueError":  # incompatible .mpy file
-            return failed(f"the code was made for another firmware: {error.text}", DEPLOY_NEW)
-        if error.kind in ("ImportError", "AttributeError"):  # the package raises it for a module that fails
-            return failed(f"the code is not complete: {error.text.rpartition(': ')[2]}", DEPLOY)
-        raise
+        return _unloadable(error)
     if missing:
         hint = "`micropython -m mip install` installs umqtt.simple. MICROPYPATH must name the folders"
         return failed(f"{' and '.join(missing)} cannot be found", hint if this.place.gateway else DEPLOY)

@@ -29,18 +29,22 @@ class Check:
 
 
 def ok(text: str) -> Finding:
+    """The finding that nothing is wrong here."""
     return Finding(OK, text)
 
 
 def warning(text: str, hint: str) -> Finding:
+    """The finding of what works, but should be seen to."""
     return Finding(WARNING, text, hint)
 
 
 def failed(text: str, hint: str = "") -> Finding:
+    """The finding of what keeps the agent from reporting."""
     return Finding(FAILED, text, hint)
 
 
 def skipped(text: str, hint: str = "") -> Finding:
+    """The finding of a check that could not be made."""
     return Finding(SKIPPED, text, hint)
 
 

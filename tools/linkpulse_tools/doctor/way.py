@@ -42,6 +42,7 @@ def network(this: Examination) -> Finding:
 
 
 def has_time_server(this: Examination) -> bool:
+    """Whether the device asks a time server at all."""
     return bool(this.settings.get("ntp"))
 
 

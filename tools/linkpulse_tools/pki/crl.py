@@ -46,6 +46,7 @@ def revoke(store: Store, authority: Pair, serials: list[int]) -> str:
 
 
 def revoked(store: Store, authority: Pair, serial: int) -> bool:
+    """Whether the revocation list names this serial number."""
     old = _read(store, authority)
     return old is not None and old.get_revoked_certificate_by_serial_number(serial) is not None
 

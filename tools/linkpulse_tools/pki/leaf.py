@@ -68,6 +68,7 @@ def until(certificate: x509.Certificate, now: datetime.datetime) -> str:
 
 
 def common_name(certificate: x509.Certificate) -> str:
+    """The subject's common name."""
     names = certificate.subject.get_attributes_for_oid(x509.oid.NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
 

@@ -13,6 +13,7 @@ TOPIC_BYTES = 220
 
 
 def thing(context, parameter, value: str) -> str:
+    """A thing's name that AWS IoT takes."""
     if not THING.fullmatch(value):
         raise click.BadParameter(
             "it must have 1 to 64 characters of a-z A-Z 0-9 : _ - (it is the common name of a certificate)"
@@ -23,6 +24,7 @@ def thing(context, parameter, value: str) -> str:
 
 
 def host(context, parameter, value: str | None) -> str | None:
+    """A broker's host name or address, without a port."""
     if value is None:
         return None
     try:
@@ -34,6 +36,7 @@ def host(context, parameter, value: str | None) -> str | None:
 
 
 def topic(context, parameter, value: str | None) -> str | None:
+    """A prefix for topics that MQTT allows."""
     if value is not None and (
         not 1 <= len(value.encode()) <= TOPIC_BYTES or value != value.strip() or re.search(r"[\x00-\x1f\x7f+#]", value)
     ):
@@ -45,6 +48,7 @@ def topic(context, parameter, value: str | None) -> str | None:
 
 
 def time_server(context, parameter, value: str | None) -> str | None:
+    """A time server as `host` or `host:port`."""
     name, _, port = (value or "").partition(":")
     if value is not None and not (HOST.fullmatch(name) and (port or "123").isdecimal()):
         raise click.BadParameter("it must be the name of a host, or name:port")
@@ -52,6 +56,7 @@ def time_server(context, parameter, value: str | None) -> str | None:
 
 
 def metrics(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Custom metrics, {name: kind}, from `name=kind` texts."""
     pairs = [value.rpartition("=") for value in values]
     if any(not name for name, _, _ in pairs):
         raise click.BadParameter("it must be NAME=TYPE, such as temperature=number")
@@ -59,6 +64,7 @@ def metrics(context, parameter, values: tuple[str, ...]) -> dict[str, str]:
 
 
 def ssid(context, parameter, value: str | None) -> str | None:
+    """The name of a wireless network."""
     if value is not None and not 1 <= len(value.encode()) <= 32:
         raise click.BadParameter("it must have 1 to 32 bytes")
     return value

@@ -37,6 +37,7 @@ def check_metrics(metrics: dict[str, str]) -> None:
 
 
 def ensure_metrics(cloud: Cloud, metrics: dict[str, str]) -> None:
+    """Makes the custom metrics that the account does not have yet."""
     for name, kind in metrics.items():
         found = cloud.account.read("describe_custom_metric", metricName=name)
         if found and found["metricType"] != kind:

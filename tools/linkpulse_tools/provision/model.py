@@ -25,14 +25,8 @@ def _service():
 def _beyond(value, shape, where: str):
     """The mistakes that botocore does not find, in values of the right type."""
     limit = shape.metadata.get("max")
-    if isinstance(value, dict) and shape.type_name == "structure":
-        for name, member in shape.members.items():
-            if name in value:
-                yield from _beyond(value[name], member, f"{where}.{name}")
-    elif isinstance(value, dict) and shape.type_name == "map":
-        for name, item in value.items():
-            yield from _beyond(name, shape.key, where)
-            yield from _beyond(item, shape.value, f"{where}.{name}")
+    if isinstance(value, dict):
+        yield from _beyond_within(value, shape, where)
     elif isinstance(value, list) and shape.type_name == "list":
         if limit is not None and len(value) > limit:
             yield f"{where}: it has {len(value)} items, at most {limit} are allowed"
@@ -42,6 +36,16 @@ def _beyond(value, shape, where: str):
         yield from _text(value, shape, limit, where)
     elif isinstance(value, (int, float)) and limit is not None and value > limit:
         yield f"{where}: {value} is more than {limit}"
+
+
+def _beyond_within(value: dict, shape, where: str):
+    if shape.type_name == "structure":
+        for name in (name for name in shape.members if name in value):
+            yield from _beyond(value[name], shape.members[name], f"{where}.{name}")
+    elif shape.type_name == "map":
+        for name, item in value.items():
+            yield from _beyond(name, shape.key, where)
+            yield from _beyond(item, shape.value, f"{where}.{name}")
 
 
 def _text(value: str, shape, limit: int | None, where: str):

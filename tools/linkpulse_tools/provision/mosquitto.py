@@ -18,6 +18,7 @@ def ensure(store: Store, steps: Steps, port: int, topics: dict[str, str]) -> Non
 
 
 def ensure_acl(store: Store, topics: dict[str, str]) -> str:
+    """Writes mosquitto's access rules for these devices."""
     return store.write(ACL, acl(topics).encode())
 
 

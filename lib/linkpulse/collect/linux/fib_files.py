@@ -64,7 +64,7 @@ class FibFiles:
             return False
         return True
 
-    def _route_line(self, buf, start, end):
+    def _route_line(self, buf, start, end):  # noqa: C901
         # name, destination, gateway, flags, three numbers, mask, …: separated by tabs; addresses in the host's byte
         # order
         name = proc_scan.find(buf, start, end, 9)

@@ -88,7 +88,7 @@ class Netlink:
             if not self._file.readinto(self._view):
                 return
 
-    def _dump(self, kind, state, raw, addresses, into):
+    def _dump(self, kind, state, raw, addresses, into):  # noqa: C901
         family = _INET if kind < 2 else _INET6
         states = _LISTENERS if kind & 1 else _OTHERS
         if not self._sizes[kind]:
