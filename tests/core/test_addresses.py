@@ -88,7 +88,7 @@ class Kernel:
 
 def asking(kernel, files, **options):
     """A Collector of these files in the namespace that this kernel speaks of; it speaks to no other until the next."""
-    rtnetlink._connect = lambda: kernel
+    rtnetlink.connect = lambda: kernel
     c = collector(files, **options)
     c._addresses._kernel = rtnetlink.Rtnetlink()
     return c

@@ -124,9 +124,9 @@ class Reading:
     ):
         n4 = len([s for s in sockets if s[0] == 2])
         counts = (n4, len(sockets) - n4) if inuse is None else inuse
-        kept = netlink._connect
+        kept = netlink.connect
         self.kernel = Kernel(sockets, room)
-        netlink._connect = lambda: self.kernel
+        netlink.connect = lambda: self.kernel
         try:
             d = netlink.Netlink(lambda name: Stat(b"TCP6" if "6" in name else b"TCP", counts["6" in name]))
             collector(files)
@@ -140,7 +140,7 @@ class Reading:
                 a.fill(self.table.names, ProcLines())
                 self.whole = d.tcp(state, bytearray(36), a, self.table, ProcLines())
         finally:
-            netlink._connect = kept
+            netlink.connect = kept
 
     def ports(self):
         table = self.table.tcp_ports
@@ -222,17 +222,17 @@ def test_a_refusal_and_bytes_that_are_no_message():
 
 
 def test_a_kernel_without_sock_diag():
-    kept = netlink._connect
+    kept = netlink.connect
 
     def refuse():
         raise OSError(93)
 
-    netlink._connect = refuse
+    netlink.connect = refuse
     try:
         d = netlink.Netlink(lambda name: Stat(b"TCP", 0))
         equal(d.tcp(array("i", (0,) * 14), bytearray(36), None, None, None), False)
     finally:
-        netlink._connect = kept
+        netlink.connect = kept
 
 
 SHARED = {"if_inet6": b"".join([

@@ -117,7 +117,7 @@ def answer(now, nonce=b"12345678", mode=4, stratum=2):
 
 def test_a_time_servers_answer():
     for now in (clock.BUILD, 1800000000, 2085978496 + 5, clock._LATEST - 1):  # the third after NTP's own wrap in 2036
-        equal(clock._checked(answer(now), b"12345678", "s"), now)
+        equal(clock.checked(answer(now), b"12345678", "s"), now)
 
 
 def test_answers_of_a_time_server_that_are_refused():
@@ -126,7 +126,7 @@ def test_answers_of_a_time_server_that_are_refused():
         b"", bytes(48), answer(now)[:47], answer(now, b"12345679"), answer(now, mode=3), answer(now, stratum=0),
         answer(now, stratum=16), answer(clock.BUILD - 1), answer(clock._LATEST), answer(0),
     ):  # fmt: skip
-        assert "time.example" in str(raises(ClockError, clock._checked, bad, b"12345678", "time.example"))
+        assert "time.example" in str(raises(ClockError, clock.checked, bad, b"12345678", "time.example"))
 
 
 class Timed:

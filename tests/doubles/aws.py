@@ -104,7 +104,7 @@ class Cloud:
         self.detect, self.calls, self.fail = Detect(), [], {}
         self.lifetime = datetime.timedelta(days=9000)
         self._cut, self._writes = None, 0
-        self._signer = certs.make_authority("AWS", not_after=certs._now() + datetime.timedelta(days=10000))
+        self._signer = certs.make_authority("AWS", not_after=certs.now() + datetime.timedelta(days=10000))
         monkeypatch.setattr(
             IoTBackend,
             "create_certificate_from_csr",
@@ -190,7 +190,7 @@ class Cloud:
         request = x509.load_pem_x509_csr(csr.encode())
         assert request.is_signature_valid
         new = certs.sign_client(
-            self._signer, request.public_key(), "AWS IoT Certificate", None, certs._now() + self.lifetime
+            self._signer, request.public_key(), "AWS IoT Certificate", None, certs.now() + self.lifetime
         )
         pem = new.public_bytes(serialization.Encoding.PEM).decode()
         set_as_active = str(set_as_active).lower() == "true"  # moto has the text of the query

@@ -227,7 +227,7 @@ class World:
 
     def drop(self, peer):
         """The device ends the connection in order; it will connect for the next report."""
-        self.do("agent._session.close()")
+        self.do("agent.close()")
         peer.closed()
 
     def failed(self, kind, text="", longest=601000, lasting=False):

@@ -36,7 +36,7 @@ def broker(board, certs):
         values |= {name: f"{name}.der" for name in FILES}
         board.run(f"values = {values!r}\nmake()")
         yield running
-        board.run("agent._session.close()")
+        board.run("agent.close()")
 
 
 def failed(board, broker, kinds, text, tries=1):

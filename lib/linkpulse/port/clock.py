@@ -46,10 +46,11 @@ def synchronize(server, timeout=5, setter=None):
     finally:
         if s is not None:
             s.close()
-    (setter or _set)(_checked(answer, nonce, server))
+    (setter or _set)(checked(answer, nonce, server))
 
 
-def _checked(answer, nonce, server):
+def checked(answer, nonce, server):
+    """Seconds since 1970 from a time server's answer. Raises ClockError if it does not answer this question."""
     # It must have mode 4 (server), stratum 1 to 15 (0 is a refusal), our own question's timestamp, and a time. Zero
     # means that there is none (RFC 5905, 6), and would be read as a time in 2036.
     timeless = len(answer) < 48 or answer[40:48] == bytes(8)

@@ -151,7 +151,7 @@ def callbacks(proc):
     # A log that fails while the network does.
     current[:] = [MemoryError(), Mute()]
     TLSStream.broker = None
-    one._session.close()
+    one.close()
     rig.run(one, clock, 3600000, told)
     return found, one.status()["errors"]
 
@@ -174,7 +174,7 @@ def stopped(proc):
                 one.run()
                 found.append("went on")
             except kind:
-                found.append((kind.__name__, one._session.connected()))
+                found.append((kind.__name__, one.status()["connected_since"] is not None))
             collector.where = None
         # In the middle of a wait for the answer, too.
         broker.decide = lambda report_id: "lose"

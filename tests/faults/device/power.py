@@ -296,7 +296,7 @@ def baselines(proc, folder):  # noqa: C901
             one.step()
             result.append(rig.numbers(json.loads(broker.report)))
         problem = one.status()["problem"]
-        one._session.close()
+        one.close()
         return [numbers and numbers[0] for numbers in result], problem
 
     def fresh():

@@ -282,7 +282,7 @@ def ntp():
 
     def run(data):
         try:
-            now = clock._checked(data, nonce, "server")
+            now = clock.checked(data, nonce, "server")
             assert clock.BUILD <= now < clock.BUILD + 21 * 31557600
         except ClockError as e:
             str(e)

@@ -74,5 +74,5 @@ def test_ensure_mends_what_cannot_be_used(tmp_path, spoil):
         module.save(authority, tmp_path, "ca")
     else:
         bundle.thing.key_der.write_bytes(bundle.service.key_der.read_bytes())
-    assert not module._usable(bundle)
-    assert module._usable(module.ensure(tmp_path, "a"))
+    assert not module.usable(bundle)
+    assert module.usable(module.ensure(tmp_path, "a"))

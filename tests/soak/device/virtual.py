@@ -60,7 +60,7 @@ class Soak:
 
     def told(self):
         """After every outcome: an accepted report moves what is known to be reported."""
-        accepted = self.one._status.values["accepted"]
+        accepted = self.one.status()["accepted"]
         if accepted > self.counted:
             self.counted = accepted
             if not self.backward and self.first is not None and self.reported == 0 and self.difference == 0:
@@ -74,10 +74,10 @@ class Soak:
         """Runs for an hour of virtual time, and on until the next accepted report; the heap in use then."""
         end = self.clock.now + 3600000
         before = self.counted
-        while self.clock.now < end or self.counted == before or not self.one._session.connected():
+        while self.clock.now < end or self.counted == before or self.one.status()["connected_since"] is None:
             TLSStream.broker = None if self.clock.now < self.away else self.broker
             rig.run_on(self.one, self.clock, 5000, self.told)
-        self.one._status.values["last_error"] = None  # texts of different lengths are no growth
+        self.one.status()["last_error"] = None  # texts of different lengths are no growth
         self.broker.report = b""
         self.broker._kept = None
         gc.collect()
@@ -97,12 +97,12 @@ def main(folder, hours, seed, form, tags):
         heaps[hour] = heap
         if hour == 1:
             files = rig.descriptors()
-        tell(hour + 1, heap, s.one._status.values)
+        tell(hour + 1, heap, s.one.status())
     print(json.dumps({
         "growth": max(heaps[1:]) - heaps[0], "heaps": sorted(set(heaps)), "files": rig.descriptors() - files,
         "ids backward": s.backward, "reported": s.reported, "counted": s.last - s.first, "counts": s.counts,
         "connects": s.broker.connects, "reports": s.broker.reports, "again": s.broker.again,
-        "status": {k: s.one._status.values[k] for k in ("accepted", "rejected", "unknown", "errors")},
+        "status": {k: s.one.status()[k] for k in ("accepted", "rejected", "unknown", "errors")},
     }))  # fmt: skip
 
 

@@ -128,7 +128,7 @@ def save(pair: Pair, folder: Path, stem: str) -> Files:
 def ensure(folder: Path, thing: str) -> Bundle:
     """The bundle for `thing` in `folder`. A new one is made unless the present one is valid for another day."""
     bundle = Bundle(*(Files.of(folder, stem) for stem in ("ca", "server", "service", "thing")), thing)
-    if not _usable(bundle):
+    if not usable(bundle):
         make_bundle(folder, thing)
     return bundle
 
@@ -144,8 +144,9 @@ def make_bundle(folder: Path, thing: str) -> Bundle:
     return Bundle(ca, *saved, thing)
 
 
-def _usable(bundle: Bundle) -> bool:
-    tomorrow = _now() + datetime.timedelta(days=1)
+def usable(bundle: Bundle) -> bool:
+    """Whether all files are there, belong together and are valid for another day."""
+    tomorrow = now() + datetime.timedelta(days=1)
     try:
         authority = x509.load_der_x509_certificate(bundle.ca.der.read_bytes())
         for paths in (bundle.server, bundle.service, bundle.thing):
@@ -179,8 +180,8 @@ def _builder(name, public_key, not_before, not_after) -> x509.CertificateBuilder
         .subject_name(_name(name))
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(not_before or _now() - SKEW)
-        .not_valid_after(not_after or _now() + LIFETIME)
+        .not_valid_before(not_before or now() - SKEW)
+        .not_valid_after(not_after or now() + LIFETIME)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 
@@ -200,5 +201,6 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _now() -> datetime.datetime:
+def now() -> datetime.datetime:
+    """This moment, with its time zone: dates without one are not compared."""
     return datetime.datetime.now(datetime.timezone.utc)

@@ -71,7 +71,7 @@ class Netlink:
             self._request[17] = 6  # IPPROTO_TCP
             self._sizes = array("i", (0, 0, 0, 0))
             self._views = [None] * 4
-        self._file = _connect()
+        self._file = connect()
         # A first dump, of no socket, tells the kernel how large our buffer is.
         self._ask(_INET, 0)
         self._drain()
@@ -155,7 +155,8 @@ class Netlink:
         return total
 
 
-def _connect():
+def connect():
+    """A file of the kernel's sock_diag. Its reads and writes never wait."""
     s = socket.socket(16, 3, 4)  # AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG
     s.setblocking(False)
     return s.makefile("rwb", 0)

@@ -94,7 +94,7 @@ class Rtnetlink:
             return None
         try:
             if self._file is None:
-                self._file = _connect()
+                self._file = connect()
             self._file.write(request)
             # The answer is one datagram, and it is there when the request was sent. The part that does not fit is
             # dropped.
@@ -110,7 +110,8 @@ class Rtnetlink:
         return None
 
 
-def _connect():
+def connect():
+    """A file of the kernel's rtnetlink. Its reads and writes never wait."""
     s = socket.socket(16, 3, 0)  # AF_NETLINK, SOCK_RAW, NETLINK_ROUTE
     s.setblocking(False)
     return s.makefile("rwb", 0)
