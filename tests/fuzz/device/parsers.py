@@ -12,7 +12,7 @@ import proc_root
 from proc_root import ESTABLISHED, TCP, TCP6, UDP, row, table, udp
 from linkpulse.errors import ClockError, LinkpulseError, NetworkError, ProtocolError, SettingsError
 from microcbor import INDEFINITE, Malformed, Reader, Writer
-from mutate import bits
+from mutate import below, bits
 
 MICROPYTHON = sys.implementation.name == "micropython"
 THING = "thing-1"
@@ -380,6 +380,11 @@ def tcp6():
     return _sockets("tcp6", [table(TCP6, ROWS6), table(TCP6, ROWS6 * 4)])
 
 
+def fib_trie():
+    usual = proc_root.USUAL["fib_trie"]
+    return _sockets("fib_trie", [usual, proc_root.trie("192.0.2.1", "192.0.2.1", "10.0.0.1"), usual * 4])
+
+
 def udp4():
     rows = udp("0.0.0.0", 5353), udp(LOCAL, 53), udp(LOCAL, 4000, "203.0.113.9", 53, ESTABLISHED)
     return _sockets("udp", [table(UDP, rows, 127), table(UDP, rows * 5, 127)])
@@ -510,20 +515,21 @@ def sock_diag():
     return seeds, run
 
 
-def netlink():
-    from linkpulse.collect.linux.addresses import Addresses, _Netlink
+def rtnetlink():
+    from linkpulse.collect.linux import rtnetlink as module
+    from linkpulse.collect.interface_filter import InterfaceFilter
+    from linkpulse.collect.linux.addresses import NONE, Addresses
+    from linkpulse.sample.names import Names
 
-    def message(kind, *attributes):
-        body = bytes((2, 24, 0, 0)) + struct.pack("<I", 2)
+    def message(kind, body, *attributes):
         for number, value in attributes:
-            body += struct.pack("<HH", 4 + len(value), number) + value + bytes(-len(value) % 4)
-        return struct.pack("<IHHII", 16 + len(body), kind, 2, 1, 1) + body
+            body += struct.pack("HH", 4 + len(value), number) + value + bytes(-len(value) % 4)
+        return struct.pack("IHHII", 16 + len(body), kind, 0, 1, 1) + body
 
-    eth = message(20, (1, b"\xc0\x00\x02\x01"), (2, b"\xc0\x00\x02\x01"), (3, b"eth0\0"), (8, bytes(4)), (6, bytes(16)))
-    alias = message(20, (2, b"\x0a\0\0\1"), (3, b"eth0:1\0"))
-    done = struct.pack("<IHHIII", 20, 3, 2, 1, 1, 0)
-    error = struct.pack("<IHHIIi", 36, 2, 0, 1, 1, -1) + bytes(16)
-    seeds = [eth, eth + alias, eth + alias + done, done, error, (eth + alias) * 6]
+    index = (4, struct.pack("I", 2))
+    route = message(24, bytes((2, 32, 0, 0, 255, 2, 254, 2)) + bytes(4), (15, bytes(4)), (1, b"\xc0\0\2\1"), index)
+    link = message(16, bytes(4) + struct.pack("I", 2) + bytes(8), (3, b"eth0\0"), (13, bytes(4)))
+    error = message(2, struct.pack("i", -101) + bytes(16))
     pieces = []
 
     class File:
@@ -537,21 +543,24 @@ def netlink():
             buf[: len(piece)] = piece
             return len(piece)
 
-    from linkpulse.sample.counters import Names
+        def close(self):
+            pass
 
-    kernel = _Netlink()
-    kernel._file = File()
-    into = Addresses(lambda name: None, False, lambda buf, start, end: True)
-    buf = bytearray(1600)
+    module.connect = File
+    kernel = module.Rtnetlink()
+    into = Addresses(lambda name: None, False, InterfaceFilter(False, (), ()))
+    raw = bytearray(b"\xc0\0\2\1")
 
     def run(data):
-        pieces[:] = [data] if bits(1) else [data, data[: len(data) // 2]]
-        into.count = into._next = 0
+        at = len(route) if bits(1) else below(len(data) + 1)
+        pieces[:] = [data[:at], data[at:]]
+        into.count = 0
         into._names = Names()
-        assert kernel.dump(into, buf) in (True, False)
-        assert 0 <= into.count <= 32
+        kernel.begin()
+        found = kernel.interface(into, raw, bits(1) and 2)
+        assert found is None or NONE <= found < 256
 
-    return seeds, run
+    return [route + link, route, link, error, route + error, (route + link) * 2], run
 
 
 def _key_files():
@@ -714,7 +723,7 @@ def mqtt():
 # fmt: off
 BOTH = (
     "cbor", "json", "reader", "receive", "settings", "state", "baseline", "ntp", "dev", "tcp", "tcp6", "udp4", "udp6",
-    "if_inet6", "route", "rows", "sock_diag", "netlink", "pem",
+    "if_inet6", "route", "rows", "fib_trie", "sock_diag", "rtnetlink", "pem",
 )
 # fmt: on
 ONLY_MICROPYTHON = ("der", "mqtt")

@@ -71,7 +71,7 @@ class FibFiles:
         mask = name + 1
         flags = 0
         for i in range(6):
-            if i == 3:
+            if i == 3 and mask <= end:  # not in a line that is too short
                 flags = HEXA[buf[mask - 2]]
             mask = proc_scan.find(buf, mask, end, 9) + 1
         if end - mask < 8 or flags & _GATEWAY:
