@@ -11,7 +11,8 @@ ROOT = HERE / "on_device" if INSTALLED else CHECKOUT
 LIB = ROOT / "lib"
 FIRMWARE = ROOT / "firmware"
 BUILD = platformdirs.user_cache_path("linkpulse") if INSTALLED else CHECKOUT / "build"
-VENDOR = BUILD / "vendor"
+# A wheel brings umqtt.simple; an installation from a checkout fetches it once.
+VENDOR = next((path for path in [ROOT / "vendor"] if path.is_dir()), BUILD / "vendor")
 MPY = BUILD / "mpy"
 CERTS = BUILD / "certs"
 RUN = BUILD / "run"

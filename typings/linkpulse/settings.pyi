@@ -3,6 +3,7 @@ from typing import Any, Literal
 
 KEYS: dict[str, tuple[Any, ...]]
 MIN_INTERVAL: int
+KEYS: dict[str, tuple[Any, ...]]
 
 class Settings:
     thing: str

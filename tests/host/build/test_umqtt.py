@@ -1,9 +1,14 @@
 """umqtt.simple: verified, one file of it unpacked, downloaded once."""
 
+import base64
 import hashlib
+import http.server
 import io
+import os
+import socket
 import subprocess
 import tarfile
+import threading
 
 import pytest
 
@@ -75,3 +80,62 @@ def test_it_is_fetched_once_and_again_when_touched(tmp_path, monkeypatch):
     target.write_bytes(b"changed")
     assert umqtt.ensure(tmp_path, fetch).read_bytes() == b"good"
     assert len(calls) == 2
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """A package index as pip's configuration names it: index(page or None) makes the project's page."""
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+
+    def serve(page):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                known = {f"/simple/{umqtt.PROJECT}/": page, f"/files/{umqtt.ARCHIVE}": b"the archive"}
+                data = known.get(self.path)
+                asked.append((self.path, self.headers.get("Authorization")))
+                self.send_response(200 if data else 404)
+                self.end_headers()
+                self.wfile.write(data or b"")
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://me:s%40fe@127.0.0.1:{server.server_port}/simple/")
+        return asked
+
+    servers, asked = [], []
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_it_comes_from_the_index_that_pip_is_configured_with(index):
+    asked = index(f'<a data-x="1" href="../../files/{umqtt.ARCHIVE}#sha256=00">it</a>'.encode())
+    assert umqtt.download() == b"the archive"
+    assert asked[1] == (f"/files/{umqtt.ARCHIVE}", "Basic " + base64.b64encode(b"me:s@fe").decode())
+
+
+def test_an_index_without_it_is_named_without_its_password(index):
+    index(None)
+    with pytest.raises(ToolError, match="is not on the package index: http://127.0.0.1:") as error:
+        umqtt.download()
+    assert "fe@" not in str(error.value)
+
+
+def test_offline_is_not_blamed_on_what_the_index_has(index, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{closed.getsockname()[1]}/simple")
+    with pytest.raises(ToolError, match="does not answer as it should.*refused.*online"):
+        umqtt.download()
+
+
+def test_without_pip_the_message_says_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "pip.py").write_text("raise ImportError('No module named pip')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ToolError, match="No module named pip.*ensurepip.*wheel"):
+        umqtt.download()

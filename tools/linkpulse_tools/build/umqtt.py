@@ -1,48 +1,30 @@
-"""Fetches umqtt.simple 1.3.4, the MQTT client that the device code uses unchanged.
+"""umqtt.simple 1.3.4, the MQTT client that the device code uses unchanged.
 
-pip cannot install it (the archive has no setup.py), so its address is asked of pip's own finder: the same indexes,
-proxies, certificates and credentials as every other package. The archive's digest is fixed below.
+A wheel of these tools contains it. In a checkout it is fetched once, from the package index that pip is configured to
+use. pip itself cannot install it, because the archive has no setup.py. The archive's digest is fixed below.
 """
 
 import hashlib
 import io
-import logging
 import tarfile
 from pathlib import Path
 
 from linkpulse_tools import files
+from linkpulse_tools.build import package_index
 from linkpulse_tools.errors import ToolError
 
 PROJECT = "micropython-umqtt-simple"
 VERSION = "1.3.4"
 SHA256 = "b6a2520239e3992c63a7de9370ee9b3d9d27819a90359c521f1c0f7ccab8d12f"
+ARCHIVE = f"micropython-umqtt.simple-{VERSION}.tar.gz"
 MEMBER = "umqtt/simple.py"
 MEMBER_LIMIT = 64 * 1024
+STAMP = "umqtt.sha256"
 
 
 def download() -> bytes:
-    """The archive from the package index of pip's configuration, unverified."""
-    from pip._internal.commands import create_command
-
-    logging.getLogger("pip").setLevel(logging.ERROR)
-    command = create_command("download")
-    options, _ = command.parse_args([])
-    try:
-        with command.main_context():
-            session = command.get_default_session(options)
-            finder = command._build_package_finder(options, session)
-            links = [c.link for c in finder.find_all_candidates(PROJECT) if str(c.version) == VERSION]
-            if not links:
-                raise ToolError(f"the package index has no {PROJECT} {VERSION}; `pip config list` says which is asked")
-            if links[0].is_file:
-                return Path(links[0].file_path).read_bytes()
-            response = session.get(links[0].url_without_fragment)
-            response.raise_for_status()
-            return response.content
-    except ToolError:
-        raise
-    except Exception as error:  # whatever pip's transport raises: it has no documented root
-        raise ToolError(f"could not download {PROJECT} {VERSION}: {error}") from error
+    """The archive from the package index, unverified."""
+    return package_index.download(PROJECT, ARCHIVE)
 
 
 def extract(archive: bytes, sha256: str = SHA256) -> bytes:
@@ -60,7 +42,7 @@ def extract(archive: bytes, sha256: str = SHA256) -> bytes:
 def ensure(vendor: Path, fetch=download) -> Path:
     """Have vendor/umqtt/simple.py, downloading once; returns its path."""
     target = vendor / MEMBER
-    stamp = vendor / "umqtt.sha256"
+    stamp = vendor / STAMP
     if target.exists() and stamp.exists() and stamp.read_text() == _seal(target.read_bytes()):
         return target
     source = extract(fetch())
