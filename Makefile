@@ -58,9 +58,10 @@ test: build/.test ## run all tests
 	@$(PY) tools/system_packages.py
 	@PYTHONPATH=tools $(PY) -m pytest tests $(ARGS)
 
-lint: build/.test ## check style, format, spelling, and how far the core tests reach
+lint: build/.test ## check style, format, spelling, layers, and how far the core tests reach
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@PYTHONPATH=lib:tools $(VENV)/bin/lint-imports --cache-dir build/imports >build/imports.log || { cat build/imports.log; exit 1; }
 	@PYTHONPATH=tools $(PY) -m coverage run -m pytest -q -q tests/core
 	@$(PY) -m coverage report --skip-covered --show-missing
 
@@ -90,7 +91,7 @@ advisor: build/.test ## run the cases of AWS's Device Advisor
 
 docs: build/.run ## update the generated parts of docs/: the table of settings, the picture of a report
 	@$(TOOLS) settings --write docs/settings.md
-	@PYTHONPATH=tools $(PY) -m linkpulse_tools.build.picture docs/run.svg
+	@PYTHONPATH=tools $(PY) -m linkpulse_tools.commands.picture docs/run.svg
 
 lock: ## update requirements/*.txt from pyproject.toml (PYTHON= the oldest supported one)
 	@PYTHON='$(PYTHON)' sh requirements/lock.sh

@@ -5,7 +5,8 @@ from array import array
 from check import equal
 from proc_root import ROOT, collector, connections, ip
 from linkpulse.collect.linux import netlink
-from linkpulse.collect.linux.addresses import NONE, ORDER, Addresses
+from linkpulse.collect.linux.addresses import NONE, Addresses
+from linkpulse.collect.linux.proc_lines import ORDER
 from linkpulse.collect.linux.proc_lines import ProcFile, ProcLines
 from linkpulse.collect.interface_filter import InterfaceFilter
 from linkpulse.sample.sockets import RECORD, SocketTable

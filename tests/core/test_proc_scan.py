@@ -4,7 +4,7 @@ from array import array
 from check import equal
 from proc_root import CLOSE, ESTABLISHED, LISTEN, ip, row, udp
 from linkpulse.collect.linux import proc_scan
-from linkpulse.collect.linux.addresses import HEXA, ORDER
+from linkpulse.collect.linux.proc_lines import HEXA, ORDER
 from linkpulse.sample.sockets import RECORD, SocketTable
 
 POS, DIGITS, LISTENS, CONNECTS, ORDERS, LOOPBACK, KNOWN, SKIPPED, PORT, SLOT, HINT = range(11)

@@ -4,7 +4,7 @@ import random
 from array import array
 from check import equal
 from linkpulse.collect.linux import proc_scan
-from linkpulse.collect.linux.addresses import HEXA, ORDER
+from linkpulse.collect.linux.proc_lines import HEXA, ORDER
 from linkpulse.sample.counters import BYTES_IN, BYTES_OUT, PACKETS_IN, PACKETS_OUT, Counters
 from linkpulse.sample.names import NO_INTERFACE, Names
 from linkpulse.sample.ports import PortTable

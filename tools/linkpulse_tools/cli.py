@@ -5,7 +5,6 @@ Exit codes: 0 success, 1 failure with the reason on standard error, 2 wrong usag
 
 import functools
 import importlib
-import re
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from linkpulse_tools.build import firmware, size
 from linkpulse_tools.commands import report
 from linkpulse_tools.commands.run import Options, run
 from linkpulse_tools.errors import ToolError
+from linkpulse_tools.options import thing_name
 
 # Commands in modules of their own, each a click command named `command`. A module is loaded when it is needed.
 MODULES: dict[str, str] = {
@@ -34,15 +34,6 @@ GROUPS = {
     "Daily use": ("provision", "deploy", "doctor", "listen", "run", "report", "settings"),
     "Building and developing": ("firmware", "qemu", "dist", "packages", "size"),
 }
-THING = re.compile(r"[a-zA-Z0-9:_-]{1,64}")
-
-
-def _thing(context, parameter, value: str) -> str:
-    if not THING.fullmatch(value):
-        raise click.BadParameter(
-            "it must have 1 to 64 characters of a-z A-Z 0-9 : _ - (it is the common name of a certificate)"
-        )
-    return value
 
 
 def _common(default_format: str, default_tags: str):
@@ -65,7 +56,11 @@ def _common(default_format: str, default_tags: str):
                 help="Long or short names for the keys in the report.",
             ),
             click.option(
-                "--thing", default="linkpulse-demo", show_default=True, callback=_thing, help="The name of the thing."
+                "--thing",
+                default="linkpulse-demo",
+                show_default=True,
+                callback=thing_name,
+                help="The name of the thing.",
             ),
             click.option("--loopback", is_flag=True, help="Include the loopback interface."),
             click.option("--micropython", metavar="PATH", help="Use this MicroPython instead of the installed one."),

@@ -1,7 +1,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-KEYS: dict[str, tuple[Any, ...]]
 MIN_INTERVAL: int
 KEYS: dict[str, tuple[Any, ...]]
 

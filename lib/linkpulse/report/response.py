@@ -48,4 +48,7 @@ def parse(status, payload, cbor, expected):
         raise ProtocolError("a response that cannot be read: %s" % e)
     if status == "accepted":
         code = message = None
+    else:
+        code = code and code[:MAX_TEXT]
+        message = message and message[:MAX_TEXT]
     return Response(status, report_id, code, message)

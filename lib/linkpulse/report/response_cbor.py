@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Reads a response in CBOR, within bounds."""
 
-from .response import MAX_TEXT
 from microcbor import INDEFINITE, MAP, TEXT, Reader
 
 
@@ -30,8 +29,8 @@ def _map(r, found, expected, outer):
         elif outer and key == b"statusDetails" and r.peek() == MAP:
             _map(r, found, expected, False)
         elif not outer and key == b"ErrorCode" and r.peek() == TEXT:
-            found[1] = str(r.text(), "utf-8")[:MAX_TEXT]
+            found[1] = str(r.text(), "utf-8")
         elif not outer and key == b"ErrorMessage" and r.peek() == TEXT:
-            found[2] = str(r.text(), "utf-8")[:MAX_TEXT]
+            found[2] = str(r.text(), "utf-8")
         else:
             r.skip()

@@ -3,7 +3,6 @@
 
 import json
 from ..port import const
-from .response import MAX_TEXT
 
 _MAX_BRACKETS = const(16)
 
@@ -30,4 +29,4 @@ def fields(payload, expected):
 
 
 def _text(value):
-    return value[:MAX_TEXT] if isinstance(value, str) else None
+    return value if isinstance(value, str) else None

@@ -453,7 +453,7 @@ BROKEN = 4
 def rows():
     """proc_scan.rows over a buffer that ends where the text ends: on CPython a read outside of it is an IndexError."""
     from linkpulse.collect.linux import proc_scan
-    from linkpulse.collect.linux.addresses import HEXA, ORDER
+    from linkpulse.collect.linux.proc_lines import HEXA, ORDER
 
     raw = bytearray(36)
     known = bytearray(18 * 4)
@@ -481,7 +481,7 @@ def rows():
 def sock_diag():
     """netlink_scan.messages over a buffer that ends where the datagram ends, as `rows` does it."""
     from linkpulse.collect.linux import netlink_scan
-    from linkpulse.collect.linux.addresses import ORDER
+    from linkpulse.collect.linux.proc_lines import ORDER
 
     def message(family, state, local, remote, size=88):
         body = bytes((family, state, 0, 0)) + struct.pack(">HH", 8080, 443) + local + bytes(16 - len(local))

@@ -10,7 +10,6 @@ import re
 import ssl
 import subprocess
 import sys
-import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -29,18 +28,14 @@ def download(project: str, archive: str) -> bytes:
     unreachable = []
     indexes = _indexes(settings)
     for index in indexes:
-        page = f"{index.rstrip('/')}/{project}/"
         try:
-            for href in HREF.findall(_get(page, context).decode("utf-8", "replace")):
-                address = urllib.parse.urljoin(page, html.unescape(href))
-                if urllib.parse.unquote(urllib.parse.urlparse(address).path).rpartition("/")[2] == archive:
-                    return _get(address.partition("#")[0], context)
-        except urllib.error.HTTPError as error:
-            if error.code != 404:  # an index that does not have the project
-                unreachable.append(f"{_shown(index)}: {error}")
+            found = _from(index, project, archive, context)
+            if found is not None:
+                return found
         except (OSError, ValueError) as error:
-            if not index.startswith("file:"):  # a folder without the project
-                unreachable.append(f"{_shown(index)}: {getattr(error, 'reason', error)}")
+            absent = index.startswith("file:") or getattr(error, "code", None) == 404
+            if not absent:  # it may have the file
+                unreachable.append(f"{_shown(index)}: {getattr(error, 'reason', None) or error}")
     if unreachable:
         raise ToolError(
             f"{archive} cannot be downloaded, because the package index does not answer as it should: "
@@ -48,6 +43,16 @@ def download(project: str, archive: str) -> bytes:
         )
     asked = ", ".join(map(_shown, indexes))
     raise ToolError(f"{archive} is not on the package index: {asked}. `pip config list` shows why that one is asked")
+
+
+def _from(index: str, project: str, archive: str, context: ssl.SSLContext) -> bytes | None:
+    """The file from one index, or None if the project's page there does not have it."""
+    page = f"{index.rstrip('/')}/{project}/"
+    for href in HREF.findall(_get(page, context).decode("utf-8", "replace")):
+        address = urllib.parse.urljoin(page, html.unescape(href))
+        if urllib.parse.unquote(urllib.parse.urlparse(address).path).rpartition("/")[2] == archive:
+            return _get(address.partition("#")[0], context)
+    return None
 
 
 def _indexes(settings: dict[str, str]) -> list[str]:

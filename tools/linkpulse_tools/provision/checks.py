@@ -5,7 +5,7 @@ import re
 
 import click
 
-from linkpulse_tools.cli import THING
+from linkpulse_tools.options import thing_name
 from linkpulse_tools.pki import authority
 
 HOST = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9_])?")
@@ -14,10 +14,7 @@ TOPIC_BYTES = 220
 
 def thing(context, parameter, value: str) -> str:
     """A thing's name that AWS IoT takes."""
-    if not THING.fullmatch(value):
-        raise click.BadParameter(
-            "it must have 1 to 64 characters of a-z A-Z 0-9 : _ - (it is the common name of a certificate)"
-        )
+    thing_name(context, parameter, value)
     if value == authority.FOLDER:
         raise click.BadParameter(f"{value} is the name of the CA's folder: choose another name")
     return value

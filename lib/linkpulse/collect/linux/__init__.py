@@ -10,8 +10,8 @@ import os
 from array import array
 from ..interface_filter import InterfaceFilter
 from . import proc_scan
-from .addresses import HEXA, ORDER, Addresses
-from .proc_lines import ProcFile, ProcLines
+from .addresses import Addresses
+from .proc_lines import HEXA, ORDER, ProcFile, ProcLines
 from ...port import const, mem_free
 
 _TCP = const(10)  # TCP_LISTEN of include/net/tcp_states.h

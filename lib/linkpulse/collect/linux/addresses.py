@@ -6,9 +6,8 @@ is read: with rtnetlink for this process's own namespace, and in the namespace's
 number of addresses does not matter. Addresses that do not fit the table are looked up again.
 """
 
-import sys
 from . import proc_scan
-from .proc_lines import ProcLines
+from .proc_lines import HEXA, ProcLines
 from ...port import const
 
 NONE = const(-1)  # no interface has this address
@@ -29,12 +28,6 @@ _NO_INTERFACE = const(255)
 _ENTRIES = const(32)  # entries at the start, and as many more each time
 _MOST = const(256)
 _LOOKED_UP = const(32)  # entries that if_inet6 leaves free for addresses that are looked up
-
-HEXA = bytearray(b"\xff" * 256)
-for _i in range(16):
-    HEXA[b"0123456789ABCDEF"[_i]] = HEXA[b"0123456789abcdef"[_i]] = _i
-
-ORDER = 3 if sys.byteorder == "little" else 0  # /proc prints addresses as words in the host's byte order
 
 
 class Addresses:

@@ -7,9 +7,10 @@ address is in that network. For any other address, the interface is not known.
 """
 
 from . import proc_scan
-from .addresses import HEXA, NONE, ORDER
+from .proc_lines import HEXA, ORDER
 from ...port import const
 
+_NONE = const(-1)  # no interface has this address: NONE in addresses.py
 # See ../layout.py.
 _OPEN = const(252)
 _OPEN_LEFT_OUT = const(253)
@@ -32,7 +33,7 @@ class FibFiles:
         """The slot for the IPv4 address raw[0:4], or the slot of none if its interface is not known."""
         self._raw = raw
         self._addresses = addresses
-        self._found = NONE
+        self._found = _NONE
         for i in range(8):
             self._longest[i] = 0
         self._here = self._others = 0
@@ -40,7 +41,7 @@ class FibFiles:
         self._read(lines, self._route)
         whole = self._read(lines, self._trie)
         found = self._found
-        if found == NONE or (whole and self._here != 1):
+        if found == _NONE or (whole and self._here != 1):
             return addresses.unknown()
         if found == _OPEN_LEFT_OUT or found == _LEFT_OUT:
             return _LEFT_OUT
@@ -86,7 +87,7 @@ class FibFiles:
                 return
             longer += network[4 + i] - self._longest[4 + i]
         slot = self._addresses.slot(buf, start, name)
-        self._found = slot if self._found == NONE else self._addresses.shared(self._found, slot)
+        self._found = slot if self._found == _NONE else self._addresses.shared(self._found, slot)
         if longer > 0:
             for i in range(8):
                 self._longest[i] = network[i]

@@ -8,7 +8,7 @@ it too. At the end, their number must be the kernel's own (/proc/net/sockstat). 
 """
 
 from array import array
-from .addresses import ORDER
+from .proc_lines import ORDER
 from .netlink_scan import messages
 from .rtnetlink import u32
 from ...port import const, socket

@@ -4,11 +4,18 @@
 Files stay open and are read again from their start, because the kernel makes their text again for each pass.
 """
 
+import sys
 from errno import ENOENT
 from . import proc_scan
 from ...port import const
 
 _CARRY = const(400)  # a longer line is not from the kernel, so it is dropped and counted
+
+HEXA = bytearray(b"\xff" * 256)
+for _i in range(16):
+    HEXA[b"0123456789ABCDEF"[_i]] = HEXA[b"0123456789abcdef"[_i]] = _i
+
+ORDER = 3 if sys.byteorder == "little" else 0  # /proc prints addresses as words in the host's byte order
 
 
 class ProcLines:

@@ -6,9 +6,10 @@ the interface. A dump of all addresses would be simpler, but MicroPython cannot 
 and cuts off the next one.
 """
 
-from .addresses import NONE, ORDER
+from .proc_lines import ORDER
 from ...port import const, socket
 
+_NONE = const(-1)  # no interface has this address: NONE in addresses.py
 _NEWLINK, _GETLINK, _NEWROUTE, _GETROUTE = const(16), const(18), const(24), const(26)
 _ERROR = const(2)  # NLMSG_ERROR
 _OPNOTSUPP = const(161)  # the last byte of -EOPNOTSUPP
@@ -23,7 +24,7 @@ class Rtnetlink:
     def __init__(self):
         self._file = None
         self._works = True  # whether the kernel knows this request
-        self._slot = NONE
+        self._slot = _NONE
         self.begin()
         # The answer about an interface is longer than this, but its name is at the beginning.
         self._answer = bytearray(128)
@@ -46,7 +47,7 @@ class Rtnetlink:
     def interface(self, addresses, raw, device):
         """The slot of the interface with the IPv4 address raw[0:4]. Unless `device` is 0, only that index counts.
 
-        Returns NONE if no interface has the address, and None if this kernel cannot be asked.
+        Returns _NONE if no interface has the address, and None if this kernel cannot be asked.
         """
         request = self._route
         for i in range(4):
@@ -58,7 +59,7 @@ class Rtnetlink:
         answer = self._answer
         kind = _u16(answer, 4)
         if kind == _ERROR and end >= 20:
-            return None if answer[16 if ORDER else 19] == _OPNOTSUPP else NONE
+            return None if answer[16 if ORDER else 19] == _OPNOTSUPP else _NONE
         if kind != _NEWROUTE or end < 28:
             return None
         if answer[25 if ORDER else 26] & 2:  # RTM_F_CLONED: kernels before 4.13 answer with lo for every address
@@ -66,24 +67,24 @@ class Rtnetlink:
             return None
         at = _find(answer, 28, end, _OIF)
         if answer[23] != _LOCAL or answer[17] != 32 or not at:
-            return NONE
+            return _NONE
         return self.name(addresses, u32(answer, at))
 
     def name(self, addresses, device):
-        """The slot of the interface with the index `device`, or NONE if there is none."""
+        """The slot of the interface with the index `device`, or _NONE if there is none."""
         if device == self._device:
             return self._slot
         _put(self._link, 20, device)
         end = self._ask(self._link)
         answer = self._answer
         if end is None or end < 40 or _u16(answer, 4) != _NEWLINK:
-            return NONE
+            return _NONE
         at = _find(answer, 32, end, _IFNAME)
         stop = at
         while at and stop < end and answer[stop]:
             stop += 1
         if stop == at or stop == end:
-            return NONE
+            return _NONE
         self._device = device
         self._slot = addresses.slot(answer, at, stop)
         return self._slot
