@@ -137,6 +137,7 @@ class Reading:
             state[2], state[3], state[4], state[5] = LISTEN, ESTABLISHED, ORDER, 1
             for _ in range(1 + again):
                 self.table = SocketTable(connections)
+                self.table.reserve()
                 self.table.begin()
                 a.fill(self.table.names, ProcLines())
                 self.whole = d.tcp(state, bytearray(36), a, self.table, ProcLines())

@@ -21,6 +21,7 @@ class Scan:
         for i in range(len(own)):
             self.know(i, ip(own[i]))
         self.sockets = SocketTable(room)
+        self.sockets.reserve()
         self.raw = bytearray(36)
         self.listening = []
         self.unknown = []

@@ -356,6 +356,7 @@ def test_passes_find_every_port_once():
 
 def scanned(sockets, text):
     """The connections of a text of rows, as proc_scan.rows puts them into the table."""
+    sockets.reserve()
     state = array("i", (0, 8, 10, 1, ORDER, 1, 1, 0, 0, 0, 0))
     address = bytearray(18)
     address[1] = 4
@@ -366,6 +367,19 @@ def scanned(sockets, text):
 
 def local_port(sockets, i):
     return sockets.records[i * RECORD + 2] << 8 | sockets.records[i * RECORD + 3]
+
+
+def test_records_grow_with_the_connections_and_keep_their_memory():
+    sockets = SocketTable(3)
+    lengths = []
+    for n in (0, 2, 1, 8):
+        sockets.begin()
+        for i in range(n):
+            sockets.add(0, 4, i, 443, b"\xc0\x00\x02\x01", 0)
+        lengths.append(len(sockets.records) // RECORD)
+    equal((lengths, sockets.connections, sockets.kept), ([0, 2, 2, 3], 8, 3))
+    sockets.reserve()
+    equal(len(sockets.records), 3 * RECORD)
 
 
 def test_the_reservoir_keeps_all_up_to_its_capacity():

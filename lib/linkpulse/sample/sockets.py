@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A bounded table of the sockets at one moment: listening ports, and a random sample of the connections.
 
-Nothing here knows a platform or a report. The connections' room is allocated at construction, the ports' when they
-are first met.
+Nothing here knows a platform or a report. The tables grow with what a platform has, and keep their memory.
 """
 
 import random
@@ -23,9 +22,9 @@ _STATES_B = const((15963 << 16) - 2)
 class SocketTable:
     """Listening TCP and UDP ports and established TCP connections of one moment.
 
-    `records` contains the connections, RECORD bytes each. If they do not all fit, it is a uniform random sample of them
-    (reservoir sampling), and `connections` still is the true number. `tcp_read` and `udp_read` say which of the tables
-    the collector has read.
+    `records` contains the connections, RECORD bytes each. If there are more than `connections`, it is a uniform random
+    sample of them (reservoir sampling), and the property `connections` still is the true number. `tcp_read` and
+    `udp_read` say which of the tables the collector has read.
     """
 
     def __init__(self, connections=50, ports=128):
@@ -34,7 +33,7 @@ class SocketTable:
         self.udp_ports = PortTable(ports)
         self.tcp_total = self.udp_total = 0
         self.tcp_read = self.udp_read = False
-        self.records = bytearray(RECORD * connections)
+        self.records = bytearray()
         # Each generator starts at any of its states: after a small odd number its first output would always be odd.
         a, b = [random.getrandbits(30) % states + 1 for states in (_STATES_A, _STATES_B)]
         self.state = array("i", (0, connections, a, b))
@@ -53,16 +52,24 @@ class SocketTable:
         self.tcp_read = False
         self.state[TOTAL] = 0
 
+    def reserve(self):
+        """Makes room for all records that may be kept. A collector that writes to `records` itself calls it first."""
+        missing = RECORD * self.state[CAPACITY] - len(self.records)
+        if missing > 0:
+            self.records.extend(bytes(missing))
+
     def add(self, slot, family, local_port, remote_port, address, at):
         """Adds a connection to the remote address at address[at:]. `local_port` is 0 if the platform does not know
         it."""
         total = self.state[TOTAL]
-        self.state[TOTAL] = total + 1
         place = total if total < self.state[CAPACITY] else random.getrandbits(30) % (total + 1)
-        if place >= self.state[CAPACITY]:
-            return
         record = place * RECORD
         out = self.records
+        if place < self.state[CAPACITY] and record == len(out):
+            out.extend(bytes(RECORD))
+        self.state[TOTAL] = total + 1
+        if place >= self.state[CAPACITY]:
+            return
         out[record] = slot
         out[record + 1] = family
         out[record + 2] = local_port >> 8

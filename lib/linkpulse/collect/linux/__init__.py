@@ -101,6 +101,7 @@ class Collector:
             into.missing()
 
     def sockets(self, into):
+        into.reserve()
         into.begin()
         self._addresses.fill(into.names, self._lines)
         self._state[_LISTEN] = _TCP
