@@ -5,6 +5,7 @@ Exit codes: 0 success, 1 failure with the reason on standard error, 2 wrong usag
 
 import functools
 import importlib
+import json
 import signal
 import subprocess
 import sys
@@ -185,7 +186,13 @@ def size_command(as_json: bool) -> None:
     result = size.summary(size.measure(paths.LIB, paths.MPY))
     size.show(Console(), result, as_json)
     if result["over"]:
-        raise ToolError("over budget")
+        raise ToolError("over budget", printed=as_json)
+
+
+def _show_as_json(args, error, printed: bool = False) -> None:
+    """With --json, a program that reads standard output finds an object there after a failure, too."""
+    if "--json" in (sys.argv[1:] if args is None else args) and not printed:
+        click.echo(json.dumps({"error": str(error)}))
 
 
 def main(args=None, prog_name: str = "linkpulse") -> None:
@@ -196,9 +203,11 @@ def main(args=None, prog_name: str = "linkpulse") -> None:
         commands.main(args, prog_name, standalone_mode=False)
     except ToolError as error:
         click.echo(f"linkpulse: {error}", err=True)
+        _show_as_json(args, error, error.printed)
         sys.exit(1)
     except click.ClickException as error:
         error.show()
+        _show_as_json(args, error.format_message())
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)

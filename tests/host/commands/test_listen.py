@@ -1,5 +1,7 @@
 """`linkpulse listen`: reports shown and answered on any broker, those of a device with a provisioned folder too."""
 
+import contextlib
+import datetime
 import json
 import os
 import queue
@@ -7,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import cbor2
 import pytest
@@ -195,3 +198,29 @@ def test_one_things_broken_file_does_not_stop_the_others(devices):
     assert local.reports(Store(devices.folder), told.append) == {"fleet/gw-2": ("gw-2", "cbor")}
     assert "gw-1" in str(told[0]) and "not JSON" in str(told[0])
     assert devices.run("gw-1", "--remove") == 0, devices.err
+
+
+def test_a_broker_that_goes_and_comes_back_is_said(devices, connect, tmp_path):
+    port = free_port()
+    devices.provision("gw-1", "--host", "localhost", "--port", port)
+    with contextlib.ExitStack() as first:
+        first.enter_context(broker.EmbeddedBroker(devices.bundle, port=port))
+        with Listening(devices, "--json") as listening:
+            first.close()
+            assert "is lost" in listening.process.stderr.readline()
+            with (
+                broker.EmbeddedBroker(devices.bundle, port=port) as again,
+                connect(again, devices.pem("gw-1", tmp_path), devices.bundle.ca, "gw-1") as thing,
+            ):
+                assert "connected to the broker again" in listening.process.stderr.readline()
+                thing.publish("$aws/things/gw-1/defender/metrics/cbor", report(1))
+                seen = listening.report()
+    assert seen["report_id"] == 1
+    age = time.time() - datetime.datetime.fromisoformat(seen["time"].replace("Z", "+00:00")).timestamp()
+    assert 0 <= age < WAIT
+
+
+def test_json_has_an_object_after_a_failure_too(devices):
+    command = Listening(devices, "--json")
+    done = subprocess.run(command._command, env=command._env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "linkpulse provision" in json.loads(done.stdout)["error"]

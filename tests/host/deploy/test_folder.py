@@ -119,3 +119,9 @@ def test_dates(device):
     authority = make_authority(not_before=now - 9 * DAY, not_after=now - DAY)
     shutil.copy(save(authority, path / "made", "old").der, path / "ca.der")
     assert "ca.der expired on" in refused(path)
+
+
+def test_broken_json_has_a_position(device):
+    path = device()
+    (path / "settings.json").write_text('{\n "thing": x}')
+    assert "settings.json is not JSON: Expecting value: line 2 column 11" in refused(path)

@@ -45,6 +45,7 @@ def test_command_sets_the_heap(runtime, tmp_path):
         ("echo nonsense", "nonsense"),
         ("echo broken >&2; exit 3", "broken"),
         ("exit 3", "exit code 3"),
+        ('ls "$@"', "^[^$]*heapsize=[^$]*$"),
     ],
 )
 def test_unusable_interpreter_is_refused_with_the_reason(tmp_path, text, problem):

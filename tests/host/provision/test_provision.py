@@ -595,3 +595,15 @@ def test_removed_thing_is_refused(devices, mosquitto, tmp_path):
     with pytest.raises((ssl.SSLError, ConnectionError)):
         handshake(mosquitto, devices, pair)
     assert handshake(mosquitto, devices, devices.pem("a", tmp_path)) == b"\x20\x02\x00\x00"
+
+
+def test_the_next_steps_name_the_folder(devices):
+    assert devices.run("gw-1", "--host", "localhost") == 0
+    lines = [line for line in devices.out.splitlines() if "linkpulse listen" in line]
+    assert len(lines) == 2 and all(f"linkpulse listen --out {devices.folder} " in line for line in lines), devices.out
+
+
+def test_nothing_is_left_of_a_run_that_lacked_the_host(devices):
+    assert devices.run("gw-1", "--json") == 2
+    assert "--host is needed" in json.loads(devices.out)["error"]
+    assert not devices.folder.exists()

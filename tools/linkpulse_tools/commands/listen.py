@@ -71,7 +71,11 @@ def command(host, port, out: Path, broker: bool, bind, count: int | None, limit:
         topics = local.reports(
             store, lambda error: progress.print(f"left out: {error}", style="yellow", soft_wrap=True)
         )
-        stack.enter_context(Responder(host, port, bundle, Service(limit, outcomes.put, topics)))
+
+        def note(text: str) -> None:
+            progress.print(text, style="yellow", soft_wrap=True, highlight=False)
+
+        stack.enter_context(Responder(host, port, bundle, Service(limit, outcomes.put, topics), note))
         where = f"{bind or HOST} port {port} with a broker" if broker else f"{host} port {port}"
         progress.print(f"listening on {where}; Ctrl-C ends", style="dim", soft_wrap=True)
         console = Console()

@@ -1,5 +1,6 @@
 """Shows one report: to a person in 80 columns, or to a program as one JSON object."""
 
+import datetime
 import json
 import time
 
@@ -17,6 +18,7 @@ COLOURS = {"accepted": "green", "rejected": "red", "duplicate": "yellow"}
 def as_dict(outcome: Outcome, status: dict | None) -> dict:
     """Everything that is known about one report. `device` is the device's own status line."""
     return {
+        "time": _time(outcome).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "thing": outcome.thing,
         "report_id": outcome.report_id,
         "status": outcome.status,
@@ -38,8 +40,12 @@ def show_report(console: Console, outcome: Outcome, status: dict | None, as_json
         console.out(json.dumps(as_dict(outcome, status)), highlight=False)
         return
     colour = COLOURS[outcome.status]
-    title = f"report {outcome.report_id or '?'} of {outcome.thing}"
+    title = f"{_time(outcome).astimezone():%Y-%m-%d %H:%M:%S} report {outcome.report_id or '?'} of {outcome.thing}"
     console.print(Panel(Group(*_parts(outcome, status)), title=title, title_align="left", border_style=colour))
+
+
+def _time(outcome: Outcome) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(outcome.time_ms / 1000, datetime.timezone.utc)
 
 
 def show_failure(console: Console, status: dict, as_json: bool = False) -> None:

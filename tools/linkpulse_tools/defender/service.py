@@ -6,16 +6,14 @@ gets no response.
 """
 
 import json
-import re
 from collections import deque
 from dataclasses import dataclass, field
 
 import cbor2
 
+from linkpulse_tools.defender import topics as reserved
 from linkpulse_tools.defender.schema import Verdict, validate
 
-SUBSCRIPTION = "$aws/things/+/defender/metrics/+"
-TOPIC = re.compile(r"\$aws/things/([^/+#]{1,128})/defender/metrics/(json|cbor)")
 DEFAULT_LIMIT = 300.0  # seconds between two reports of one thing
 REMEMBERED = 1024  # accepted ids that are kept for each thing, to recognize a duplicate
 MESSAGE_LIMIT = 200
@@ -24,7 +22,7 @@ MESSAGE_LIMIT = 200
 @dataclass(frozen=True)
 class Outcome:
     """The outcome of a payload: `status` is "accepted", "rejected" or "duplicate"; `code` and `message` give the
-    reason."""
+    reason. `time_ms` is when it came, in milliseconds since 1970."""
 
     thing: str
     format: str
@@ -34,6 +32,7 @@ class Outcome:
     message: str | None
     size: int
     verdict: Verdict
+    time_ms: int
 
 
 @dataclass
@@ -54,20 +53,20 @@ class Service:
     def __init__(self, limit: float = DEFAULT_LIMIT, on_outcome=None, topics: dict[str, tuple[str, str]] | None = None):
         self._limit_ms = limit * 1000
         self._topics = topics or {}
-        self.subscriptions = (SUBSCRIPTION, *self._topics)
+        self.subscriptions = (reserved.reports(), *self._topics)
         self._on_outcome = on_outcome or (lambda outcome: None)
         self._things: dict[str, _Thing] = {}
 
     def handle(self, topic: str, payload: bytes, now_ms: int) -> list[tuple[str, bytes]]:
         """The (topic, payload) pairs to publish for one message. There are none for a duplicate or for another
         topic."""
-        match = TOPIC.fullmatch(topic)
-        if not match and topic not in self._topics:
+        owner = reserved.parse(topic) or self._topics.get(topic)
+        if owner is None:
             return []
-        thing, fmt = match.groups() if match else self._topics[topic]
+        thing, fmt = owner
         verdict = validate(payload, fmt)
         status, code, message = self._judge(thing, verdict, now_ms)
-        outcome = Outcome(thing, fmt, status, verdict.report_id, code, message, len(payload), verdict)
+        outcome = Outcome(thing, fmt, status, verdict.report_id, code, message, len(payload), verdict, now_ms)
         self._on_outcome(outcome)
         if status == "duplicate":
             return []

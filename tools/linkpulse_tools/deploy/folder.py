@@ -53,8 +53,11 @@ def load(path: Path) -> Folder:
     """The folder at `path`. A ToolError says everything that is wrong with it."""
     if not (path / SETTINGS).is_file():
         raise ToolError(f"{path} has no {SETTINGS}: `linkpulse provision` makes such a folder")
+    try:
+        settings = json.loads((path / SETTINGS).read_bytes())
+    except ValueError as error:
+        raise ToolError(f"{path / SETTINGS} is not JSON: {error}") from None
     checked = _check(path)
-    settings = json.loads((path / SETTINGS).read_text())
     files = {SETTINGS: (path / SETTINGS).read_bytes()}
     problems = []
     for name in ("ca", "cert", "key"):

@@ -84,7 +84,8 @@ def check(path: str) -> Interpreter:
         found = json.loads(done.stdout)
         version = tuple(found["version"])
     except (ValueError, KeyError, TypeError):
-        said = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        lines = [line for line in (done.stderr or done.stdout).strip().splitlines() if "import sys" not in line]
+        said = lines[-1:] or [f"exit code {done.returncode}"]
         raise ToolError(
             f"{path} is not a MicroPython that linkpulse can use ({said[0]}): give another with MICROPYTHON="
         ) from None

@@ -125,6 +125,8 @@ def transport(port: str) -> SerialTransport:
         do_connect(state, types.SimpleNamespace(device=[port]))
     except (CommandError, SerialException, OSError, ValueError) as error:
         others = ", ".join(ports()) or "none"
+        if port.startswith("/") and not Path(port).exists():
+            raise ToolError(f"there is no port {port}. Ports on USB: {others}") from None
         raise ToolError(f"cannot open {port}: {error}. Ports on USB: {others}") from error
     state.transport.serial.timeout = 1
     return state.transport

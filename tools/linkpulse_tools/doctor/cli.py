@@ -67,7 +67,7 @@ def command(port: str | None, settings: Path | None, micropython: str | None, re
         console.out(json.dumps({"checks": [check.as_dict() for check in checks]}), highlight=False)
     bad = [check.name for check in checks if check.status == FAILED]
     if bad:
-        raise ToolError(f"{len(bad)} of {len(checks)} checks failed: {', '.join(bad)}")
+        raise ToolError(f"{len(bad)} of {len(checks)} checks failed: {', '.join(bad)}", printed=as_json)
 
 
 def _examine(place: Place, report: bool, sheet: Sheet | Silence) -> list[Check]:

@@ -2,6 +2,7 @@
 
 import base64
 
+from linkpulse_tools.defender import topics
 from linkpulse_tools.doctor import probes, running
 from linkpulse_tools.doctor.examination import Examination
 from linkpulse_tools.doctor.model import Finding, failed, ok, skipped, told, warning
@@ -25,8 +26,8 @@ REFUSALS = {
 def tls(this: Examination) -> Finding:
     """The TLS handshake. It is the agent's own session, which continues with connect and subscribe."""
     topic = _topic(this)
-    topics = (f"{topic}/accepted", f"{topic}/rejected")
-    this.conversation = this.place.with_settings(probes.SESSION, this.patience, fresh=True, TOPICS=topics)
+    answers = tuple(topics.answers(topic))
+    this.conversation = this.place.with_settings(probes.SESSION, this.patience, fresh=True, TOPICS=answers)
     if this.conversation["server"]:
         this.conversation["server"] = base64.b64decode(this.conversation["server"])
     if this.conversation["secured"]:
@@ -87,7 +88,9 @@ def publish(this: Examination) -> Finding:
         # The agent's next id might be lower than this report's, and the service would refuse it.
         text = f"the agent is running (process {process}), and a report from here would disturb its report ids"
         return skipped(text, "stop the agent for this check, and start it again afterwards")
-    this.report = this.place.ask(probes.REPORT, this.patience, fresh=True, TIDY=this.place.gateway)
+    this.report = this.place.ask(
+        probes.REPORT, this.patience, fresh=True, GATEWAY=this.place.gateway, STATE=this.place.state()
+    )
     if this.report["published"]:
         return ok(f"report {this.report['report_id']} of {this.report['bytes']} bytes to {topic}")
     text = this.report["last_error"] or ""
@@ -133,4 +136,4 @@ def response(this: Examination) -> Finding:
 
 def _topic(this: Examination) -> str:
     thing, form = this.settings["thing"], this.settings["format"]
-    return this.settings["topic"] or f"$aws/things/{thing}/defender/metrics/{form}"
+    return this.settings["topic"] or topics.reports(thing, form)

@@ -1,6 +1,7 @@
 """The checks that need no network: firmware, code, heap, settings, files, clock."""
 
 import datetime
+import json
 import re
 import time
 
@@ -97,7 +98,7 @@ def settings(this: Examination) -> Finding:
     except BoardError as error:
         if error.kind != "SettingsError":
             raise
-        text = error.text.removeprefix("in the settings: ")
+        text = error.text.removeprefix("in the settings: ") + _position(this)
         hint = "`linkpulse settings` shows every key; `linkpulse provision` writes the file"
         if "cannot be read" in text:
             hint = "`linkpulse provision` writes the file" + (
@@ -109,6 +110,15 @@ def settings(this: Examination) -> Finding:
     if found["warnings"]:
         return warning(f"{text}; {'; '.join(found['warnings'])}", "`linkpulse settings` explains every key")
     return ok(text)
+
+
+def _position(this: Examination) -> str:
+    """The line and column of a mistake in the JSON, which the device's own reader does not say."""
+    try:
+        json.loads(this.place.read(this.place.path) or b"{}")
+    except ValueError as error:
+        return f" ({error})"
+    return ""
 
 
 def files(this: Examination) -> Finding:

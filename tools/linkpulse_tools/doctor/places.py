@@ -15,6 +15,8 @@ from linkpulse_tools.device import identity, interpreter, process
 from linkpulse_tools.device.serial_board import ANSWER, BoardError, Remote, TransportError
 from linkpulse_tools.doctor.probes import BEGIN, filled
 
+# Where the packages for Linux keep the report ids, if the settings do not name a file.
+PACKAGED = {"/etc/linkpulse/settings.json": "/var/lib/linkpulse/linkpulse.state"}
 HEAP = "512K"  # as in the Linux packages
 
 
@@ -46,6 +48,10 @@ class Place:
     def read(self, path: str) -> bytes | None:
         """A file's bytes, or None if it cannot be read."""
         raise NotImplementedError
+
+    def state(self) -> str | None:
+        """The file of the agent's report ids, if it is not the one that the settings say."""
+        return None
 
     def ask(self, script: str, patience: float = ANSWER, fresh: bool = False, **values):
         """The value in the last line of a script's output."""
@@ -119,6 +125,9 @@ class OnGateway(Place):
         if done.returncode:
             raise BoardError(done.stderr or done.stdout or f"exit code {done.returncode}")
         return done.stdout
+
+    def state(self) -> str | None:
+        return None if "state" in json.loads(self.read(self.path) or b"{}") else PACKAGED.get(self.path)
 
     def read(self, path: str) -> bytes | None:
         try:

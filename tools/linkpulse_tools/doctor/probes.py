@@ -199,8 +199,9 @@ gc.threshold(4096)
 import json, linkpulse
 from linkpulse.settings import load
 s = load(PATH)
-if TIDY:
-    s.state = s.baseline = ""
+if GATEWAY:
+    s.baseline = ""  # the running agent's counters are its own
+    s.state = STATE or s.state
 a = linkpulse.Agent(s)
 linkpulse.forget("settings")
 del load, s

@@ -11,6 +11,7 @@ from linkpulse_tools.errors import ToolError
 from linkpulse_tools.pki.certs import Bundle, Files
 
 TIMEOUT = 15.0
+LONGEST_WAIT = 10  # seconds between two attempts to connect again
 LAST_ANSWER = 5.0  # seconds for the broker to acknowledge it
 
 
@@ -26,16 +27,20 @@ def client_context(ca: Files, pair: Files | None) -> ssl.SSLContext:
 class Responder:
     """A context manager that answers every report on the broker at `host` and `port`.
 
-    When the context is entered, the responder has subscribed. When it is left, the broker has the last answer.
+    When the context is entered, the responder has subscribed. `on_change` gets a text when the connection is lost and
+    when it is there again. When it is left, the broker has the last answer.
     """
 
-    def __init__(self, host: str, port: int, bundle: Bundle, service: Service):
+    def __init__(self, host: str, port: int, bundle: Bundle, service: Service, on_change=lambda text: None):
         self._address, self._service = (host, port), service
         self._subscribed, self._answering, self._last = threading.Event(), threading.Lock(), None
         self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="linkpulse-service")
         self._client.tls_set_context(client_context(bundle.ca, bundle.service))
+        self._client.reconnect_delay_set(1, LONGEST_WAIT)
         self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in service.subscriptions])
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_subscribe = self._listening
+        self._client.on_disconnect = self._lost
+        self._on_change, self._ending, self._away = on_change, False, False
         self._client.on_message = self._answer
 
     def __enter__(self):
@@ -59,8 +64,20 @@ class Responder:
             last = self._last
         if last and not last.rc and self._client.is_connected():
             last.wait_for_publish(LAST_ANSWER)
+        self._ending = True
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _listening(self, *_) -> None:
+        self._subscribed.set()
+        if self._away:
+            self._away = False
+            self._on_change("connected to the broker again")
+
+    def _lost(self, client, userdata, flags, reason, properties) -> None:
+        if not self._ending and not self._away:
+            self._away = True
+            self._on_change(f"the connection to the broker is lost ({reason}): trying again until it is there")
 
     def _answer(self, client, userdata, message) -> None:
         with self._answering:

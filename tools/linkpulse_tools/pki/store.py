@@ -87,11 +87,16 @@ class Store:
         if self.rehearsal or not (make or self.root.is_dir()):
             yield
             return
+        new = not self.root.exists()
         self.root.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.root, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+        except BaseException:
+            if new and not any(self.root.iterdir()):
+                self.root.rmdir()  # nothing came of it
+            raise
         finally:
             os.close(handle)
 

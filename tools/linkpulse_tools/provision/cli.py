@@ -1,6 +1,7 @@
 """The command line of `linkpulse provision`."""
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from linkpulse_tools.provision import aws, checks, detect, local, record, settin
 from linkpulse_tools.provision.account import Account
 from linkpulse_tools.provision.record import Record
 
+OUT = "devices"
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -23,7 +25,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--port", type=click.IntRange(1, 65535), help="The broker's port.  [default: 8883]")
 @click.option(
     "--out",
-    default="devices",
+    default=OUT,
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder that gets a folder for the CA and for each thing.",
@@ -152,7 +154,8 @@ def _show(store: Store, steps: Steps, thing: str, removed: bool, as_json: bool) 
 def _next(store: Store, noted: Record) -> str:
     """The next steps for the user."""
     values = settings.read(store, noted.thing)
-    ca, folder = store.path(authority.FOLDER), store.path(noted.thing)
+    listen = "linkpulse listen" + ("" if store.root == Path(OUT) else f" --out {shlex.quote(str(store.root))}")
+    ca, folder = (shlex.quote(str(store.path(name))) for name in (authority.FOLDER, noted.thing))
     device = (
         f"a board on USB: linkpulse deploy --device {folder}\n"
         f"         this machine: linkpulse doctor --settings {folder}/{settings.NAME} checks the settings"
@@ -162,6 +165,6 @@ def _next(store: Store, noted: Record) -> str:
     return f"""
 Broker   mosquitto -c {ca}/mosquitto.conf
          mosquitto's user must be able to read {ca}/server.key.pem. Keep {ca}/ca.key.pem secret: it signs certificates.
-         Without mosquitto: linkpulse listen --broker --bind 0.0.0.0 --port {values["port"]}
-Answers  linkpulse listen --port {values["port"]}, on the broker's machine shows each report and answers it.
+         Without mosquitto: {listen} --broker --bind 0.0.0.0 --port {values["port"]}
+Answers  {listen} --port {values["port"]}, on the broker's machine shows each report and answers it.
 Device   {device}"""

@@ -2,13 +2,12 @@
 
 import re
 
+from linkpulse_tools.defender.topics import answers, reports
 from linkpulse_tools.pki import authority, crl
 from linkpulse_tools.pki.steps import Steps
 from linkpulse_tools.pki.store import Store
 
 CONFIGURATION, ACL = f"{authority.FOLDER}/mosquitto.conf", f"{authority.FOLDER}/mosquitto.acl"
-REPORTS = "$aws/things/{}/defender/metrics/+"
-ANSWERS = ("accepted", "rejected")
 
 
 def ensure(store: Store, steps: Steps, port: int, topics: dict[str, str]) -> None:
@@ -49,12 +48,12 @@ acl_file {store.path(ACL).absolute()}
 def acl(topics: dict[str, str]) -> str:
     """The access rules. The service may use all report topics, a thing only its own. Everything else is forbidden."""
     lines = ["# Written by linkpulse provision, which overwrites it: do not edit it.", f"user {authority.SERVICE}"]
-    for topic in [REPORTS.format("+"), *sorted(set(topics.values()))]:
-        lines += [f"topic read {topic}", *(f"topic write {topic}/{answer}" for answer in ANSWERS)]
+    for topic in [reports(), *sorted(set(topics.values()))]:
+        lines += [f"topic read {topic}", *(f"topic write {answer}" for answer in answers(topic))]
     for thing, topic in sorted(topics.items()):
         lines += ["", f"user {thing}", *_own("topic", topic)]
-    return "\n".join([*lines, "", *_own("pattern", REPORTS.format("%u"))]) + "\n"
+    return "\n".join([*lines, "", *_own("pattern", reports("%u"))]) + "\n"
 
 
 def _own(kind: str, topic: str) -> list[str]:
-    return [f"{kind} write {topic}", *(f"{kind} read {topic}/{answer}" for answer in ANSWERS)]
+    return [f"{kind} write {topic}", *(f"{kind} read {answer}" for answer in answers(topic))]

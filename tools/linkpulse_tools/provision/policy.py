@@ -7,8 +7,8 @@ its own has a policy of its own, because no variable could stand for the topic.
 
 import json
 
+from linkpulse_tools.defender import topics
 from linkpulse_tools.provision.account import Account
-from linkpulse_tools.provision.mosquitto import ANSWERS
 
 THING = "${iot:Connection.Thing.ThingName}"
 
@@ -20,8 +20,8 @@ def name(thing: str, fmt: str, topic: str | None) -> str:
 
 def document(account: Account, fmt: str, topic: str | None) -> str:
     """The policy as JSON without spaces, because AWS allows at most 2,048 characters."""
-    reports = topic or f"$aws/things/{THING}/defender/metrics/{fmt}"
-    answers = [f"{reports}/{answer}" for answer in ANSWERS]
+    reports = topic or topics.reports(THING, fmt)
+    answers = topics.answers(reports)
     statements = [
         _allow(
             "Connect",
