@@ -88,6 +88,17 @@ def test_json_prints_an_object_a_report(start):
     assert second["report"]["metrics"]["network_stats"]["bytes_in"] == 1234567
 
 
+def test_two_runs_at_once_have_files_of_their_own(start, tmp_path):
+    first = start("good", "--limit", "0", "--json", "--broker", "embedded")
+    assert json.loads(first.stdout.readline())["status"] == "accepted"
+    code, out, err = finish(start("good", "--count", "2", "--limit", "0", "--json", "--thing", "another"))
+    assert code == 0 and [json.loads(line)["thing"] for line in out.splitlines()] == ["another"] * 2, err
+    own = [json.loads((tmp_path / "run" / name / "settings.json").read_text()) for name in (".", "2")]
+    for name in ("thing", "cert", "key", "state", "port"):
+        assert own[0][name] != own[1][name]
+    assert first.poll() is None
+
+
 def test_mosquitto_serves_as_well(start, mosquitto_broker):
     code, out, err = finish(start("good", "--count", "1", "--broker", "mosquitto"))
     assert (code, out.count("ACCEPTED")) == (0, 1), err

@@ -4,6 +4,7 @@ A source whose first line is `# mpy-cross: -X emit=viper` is compiled with these
 code, and to plain bytecode for a target that has none.
 """
 
+import fcntl
 import hashlib
 import json
 import re
@@ -19,6 +20,7 @@ from linkpulse_tools.errors import ToolError
 MARK = "# mpy-cross:"
 EMITTED = re.compile(r"emitting mpy v(\d+)\.(\d+)")
 STAMP = ".sources.json"
+LOCK = ".lock"
 
 
 def flags(source: Path) -> list[str]:
@@ -52,6 +54,13 @@ def compile_tree(lib: Path, target: Path, arch: str | None = None, shown=dotted)
 
     `shown` gives the name in tracebacks. A module's dotted name takes no heap of its own, for it is needed anyway.
     """
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # another command may compile at the same time
+        return _compile_tree(lib, target, arch, shown)
+
+
+def _compile_tree(lib: Path, target: Path, arch: str | None, shown) -> list[Path]:
     stamp = target / STAMP
     try:
         known = json.loads(stamp.read_text())

@@ -1,6 +1,8 @@
 """`linkpulse run`: runs a broker, the service and a device together, until enough reports are accepted."""
 
 import contextlib
+import fcntl
+import itertools
 import json
 import queue
 import time
@@ -60,10 +62,11 @@ def run(options: Options, console: Console, progress: Console) -> None:
     if not script.exists():
         raise ToolError(f"{script} is missing: run this command in a checkout of linkpulse")
     target = TARGETS[options.target](options, script, progress)
-    bundle = certs.ensure(paths.CERTS, options.thing)
     events: queue.Queue = queue.Queue()
     with contextlib.ExitStack() as stack:
-        where = stack.enter_context(make_broker(options.broker, bundle))
+        folder = stack.enter_context(own_folder())
+        bundle = certs.ensure(paths.CERTS if folder == paths.RUN else folder / "certs", options.thing)
+        where = stack.enter_context(make_broker(options.broker, bundle, folder))
         service = Service(options.service_limit, lambda outcome: events.put(("outcome", outcome)))
         stack.enter_context(Responder(where.host, where.port, bundle, service))
         progress.print(
@@ -72,8 +75,23 @@ def run(options: Options, console: Console, progress: Console) -> None:
             style="dim",
             soft_wrap=True,
         )
-        process = stack.enter_context(target.start(settings(options, where, bundle), events))
+        process = stack.enter_context(target.start(settings(options, where, bundle, folder), folder, events))
         watch(options, events, process, console)
+
+
+@contextlib.contextmanager
+def own_folder():
+    """A folder for the files of this run alone: build/run, or build/run/2 and so on while other runs are going on."""
+    for number in itertools.count(1):
+        folder = paths.RUN if number == 1 else paths.RUN / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield folder
+            return
 
 
 class Unix:
@@ -85,10 +103,10 @@ class Unix:
         umqtt.ensure(paths.VENDOR)
         self._env = process.environment(self._runtime)
 
-    def start(self, values: dict, events: queue.Queue):
-        path = process.write_settings(paths.RUN / "settings.json", values)
+    def start(self, values: dict, folder: Path, events: queue.Queue):
+        path = process.write_settings(folder / "settings.json", values)
         command = self._runtime.command(self._script, str(path))
-        return process.Device(command, self._env, paths.RUN / "device.log", events)
+        return process.Device(command, self._env, folder / "device.log", events)
 
 
 class Qemu:
@@ -100,7 +118,7 @@ class Qemu:
         self.version = f"on a Cortex-M3 with lwIP in QEMU, {options.heap or firmware.HEAP} bytes of heap"
 
     @contextlib.contextmanager
-    def start(self, values: dict, events: queue.Queue):
+    def start(self, values: dict, folder: Path, events: queue.Queue):
         named = {name: values[name] for name in ("ca", "cert", "key")}
         values = {
             **values,
@@ -113,19 +131,19 @@ class Qemu:
                 running.put(f"{name}.der", Path(path))
             running.put("settings.json", json.dumps(values).encode())
             running.put("main.py", self._script)
-            with qemu_board.Script(running, paths.RUN / "device.log", events) as script:
+            with qemu_board.Script(running, folder / "device.log", events) as script:
                 yield script
 
 
 TARGETS = {"unix": Unix, "qemu": Qemu}
 
 
-def make_broker(kind: str, bundle: certs.Bundle):
+def make_broker(kind: str, bundle: certs.Bundle, folder: Path):
     """The broker that the options name. It is not started yet."""
-    return broker.EmbeddedBroker(bundle) if kind == "embedded" else broker.MosquittoBroker(bundle, paths.RUN)
+    return broker.EmbeddedBroker(bundle) if kind == "embedded" else broker.MosquittoBroker(bundle, folder)
 
 
-def settings(options: Options, where, bundle: certs.Bundle) -> dict:
+def settings(options: Options, where, bundle: certs.Bundle, folder: Path) -> dict:
     """The device's settings for this run."""
     return {
         "thing": options.thing,
@@ -140,7 +158,7 @@ def settings(options: Options, where, bundle: certs.Bundle) -> dict:
         "format": options.format,
         "tags": options.tags,
         "loopback": options.loopback,
-        "state": str(paths.RUN / f"{options.thing.replace(':', '_')}.state"),
+        "state": str(folder / f"{options.thing.replace(':', '_')}.state"),
         "timeout": TIMEOUT,
     }
 
@@ -196,4 +214,4 @@ def _show_all(console: Console, pending: dict, options: Options) -> None:
 
 def _tail(process: process.Device) -> str:
     lines = process.tail()
-    return "\n  ".join(["\nits standard error (build/run/device.log) ends with", *lines]) if lines else ""
+    return "\n  ".join([f"\nits standard error ({process.log}) ends with", *lines]) if lines else ""

@@ -32,7 +32,7 @@ class Device:
     """A running device. Its status lines and its end are put on `events` as ("status", dict) and ("exit", code)."""
 
     def __init__(self, command: list[str], env: dict, log: Path, events: queue.Queue):
-        self._events, self._log = events, log
+        self._events, self.log = events, log
         log.parent.mkdir(parents=True, exist_ok=True)
         self._errors = log.open("wb")
         self._process = subprocess.Popen(
@@ -68,7 +68,7 @@ class Device:
 
     def tail(self) -> list[str]:
         """The last lines it wrote to standard error."""
-        return self._log.read_text(errors="replace").splitlines()[-TAIL:]
+        return self.log.read_text(errors="replace").splitlines()[-TAIL:]
 
     def _read(self) -> None:
         for line in self._process.stdout:

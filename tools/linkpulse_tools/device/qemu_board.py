@@ -47,7 +47,7 @@ class Script:
     """main.py on the board. Its status lines and its end are put on `events`, in the form that Device uses."""
 
     def __init__(self, board: serial_board.Remote, log: Path, events: queue.Queue):
-        self._board, self._log, self._events = board, log, events
+        self._board, self.log, self._events = board, log, events
         self._stopping = threading.Event()
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
@@ -64,10 +64,10 @@ class Script:
 
     def tail(self) -> list[str]:
         """The last lines that were not status lines."""
-        return self._log.read_text(errors="replace").splitlines()[-TAIL:]
+        return self.log.read_text(errors="replace").splitlines()[-TAIL:]
 
     def _read(self) -> None:
-        with self._log.open("ab", buffering=0) as log:
+        with self.log.open("ab", buffering=0) as log:
             for line in self._board.lines(self._stopping.is_set):
                 status = parse_status(line)
                 if status is None:

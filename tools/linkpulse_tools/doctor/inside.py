@@ -94,7 +94,7 @@ def _numbers(said: str) -> list[int]:
 def settings(this: Examination) -> Finding:
     """The settings: the file exists, is valid, and the hardware that it names is there."""
     try:
-        found = this.place.with_settings(probes.SETTINGS, fresh=True)
+        found = this.place.with_settings(probes.SETTINGS, fresh=True, FACTS=probes.FACTS)
     except BoardError as error:
         if error.kind != "SettingsError":
             raise

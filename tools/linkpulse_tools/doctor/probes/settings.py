@@ -1,0 +1,1 @@
+print(json.dumps({name: getattr(s, name) for name in FACTS}))
