@@ -607,3 +607,15 @@ def test_nothing_is_left_of_a_run_that_lacked_the_host(devices):
     assert devices.run("gw-1", "--json") == 2
     assert "--host is needed" in json.loads(devices.out)["error"]
     assert not devices.folder.exists()
+
+
+def test_a_boards_hardware_and_its_own_defaults(devices):
+    more = ("--board", "W5500_EVB_PICO", "--led", "25", "--watchdog", "8", "--ethernet", '{"cs": 17}')
+    devices.provision("gw-1", "--host", "localhost", *more)
+    found = devices.json("gw-1/settings.json")
+    assert (found["led"], found["watchdog"], found["ethernet"]) == (25, 8, {"cs": 17})
+    own = json.loads((paths.ROOT / "boards/W5500_EVB_PICO/settings.json").read_text())
+    assert found["connections"] == own["connections"] and found["thing"] == "gw-1" and "interval" not in found
+    devices.provision("gw-1", "--led", "LED")
+    assert devices.json("gw-1/settings.json")["led"] == "LED"
+    assert devices.run("gw-1", "--ethernet", "{x}") == 2 and "line 1 column 2" in devices.err

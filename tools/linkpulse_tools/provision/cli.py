@@ -11,7 +11,7 @@ from linkpulse_tools.errors import ToolError
 from linkpulse_tools.pki import authority, keys
 from linkpulse_tools.pki.steps import Steps
 from linkpulse_tools.pki.store import Store
-from linkpulse_tools.provision import aws, checks, detect, local, record, settings, wifi
+from linkpulse_tools.provision import aws, checks, detect, hardware, local, record, settings, wifi
 from linkpulse_tools.provision.account import Account
 from linkpulse_tools.provision.record import Record
 
@@ -58,6 +58,15 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help=f"The WiFi network. Its password comes from {wifi.VARIABLE} or a prompt.",
 )
 @click.option("--wifi-password-file", type=FILE, help="A file with the WiFi password.")
+@click.option("--board", type=click.Choice(hardware.boards()), help="Use the settings that suit this kind of board.")
+@click.option("--led", metavar="PIN", callback=hardware.pin, help="The pin of an LED that shows the agent's state.")
+@click.option("--watchdog", type=click.IntRange(0, 3600), help="Seconds without progress until the board is reset.")
+@click.option(
+    "--ethernet",
+    metavar="JSON",
+    callback=hardware.ethernet,
+    help="Bring up Ethernet. {} if the board knows its pins, or else the driver's arguments.",
+)
 @click.option("--renew", is_flag=True, help="Renew certificates that have less than 30 days left.")
 @click.option("--remove", is_flag=True, help="Remove what provision made for this thing.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
@@ -115,12 +124,15 @@ def _values(store: Store, thing: str, old: dict, key: str | None, options: dict)
 
 def _given(options: dict, old: dict, rehearsal: bool) -> dict:
     """The settings that options ask for."""
-    given = {name: options[name] for name in ("interval", "format", "tags", "topic", "ntp")}
+    given = {
+        name: options[name] for name in ("interval", "format", "tags", "topic", "ntp", "led", "watchdog", "ethernet")
+    }
     if options["interval"] is not None and options["interval"] < 300:
         given["allow_short_interval"] = True
     if options["wifi"]:
         given.update(wifi.settings(options["wifi"], options["wifi_password_file"], old, ask=not rehearsal))
-    return {name: value for name, value in given.items() if value is not None}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return hardware.defaults(options["board"]) | chosen
 
 
 def _remove(store: Store, steps: Steps, thing: str) -> None:

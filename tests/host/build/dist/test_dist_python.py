@@ -16,7 +16,7 @@ from linkpulse_tools.build.dist.files import Unavailable
 from linkpulse_tools.defender.schema import validate
 
 ON_DEVICE = "linkpulse_tools/on_device/"
-DEVICE = {"lib": (".py",), "firmware": (".py", ".json")}
+DEVICE = {"lib": (".py",), "firmware": (".py", ".json"), "boards": (".json",)}
 VENDOR = {"vendor/umqtt/simple.py", "vendor/umqtt.sha256", "vendor/copyright"}
 
 

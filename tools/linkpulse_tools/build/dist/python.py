@@ -22,7 +22,7 @@ BACKEND = (
     "tomlkit==0.15.2",
     "trove-classifiers==2026.9.21.13",
 )
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "tools/linkpulse_tools", "lib", "firmware")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "tools/linkpulse_tools", "lib", "firmware", "boards")
 HOOK = "import sys; from hatchling import build; getattr(build, sys.argv[1])(sys.argv[2])"
 
 
