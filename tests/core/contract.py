@@ -5,7 +5,7 @@
 
 from check import equal, without_heap
 from linkpulse.sample.names import NO_INTERFACE
-from linkpulse.sample.counters import HIGH_MASK, LOW_MASK, Counters
+from linkpulse.sample.counters import Counters
 from linkpulse.sample.sockets import RECORD, SocketTable
 
 
@@ -35,7 +35,7 @@ class Watched:
         assert name and name not in self.names, "%r twice, or no name" % name
         self.names.append(name)
         for i in range(8):
-            most = LOW_MASK if not i % 2 else 255 if self.width == 32 else HIGH_MASK
+            most = 0xFFFFFF if not i % 2 else 255 if self.width == 32 else 0x3FFFFFFF
             assert 0 <= values[i] <= most, (name, i, values[i])
 
     def missing(self):

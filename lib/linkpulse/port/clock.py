@@ -4,13 +4,13 @@
 import os
 import struct
 from ..errors import ClockError
-from . import set_wall_clock, wall_clock
+from . import const, set_wall_clock, wall_clock
 
 # Boards start at 2000, 2015 or 2021. Before this day no build of this package existed.
 BUILD = 1767225600  # 2026-01-01
 _LATEST = BUILD + 20 * 31557600  # a clock after this is as wrong as one before BUILD
-_NTP_TO_1970 = 2208988800
-_NTP_ERA = 0x100000000  # NTP's seconds start again in 2036
+_NTP_TO_1970 = const(2208988800)
+_NTP_ERA = const(0x100000000)  # NTP's seconds start again in 2036
 
 
 def epoch():

@@ -9,10 +9,8 @@ from ..port import const
 from .differences import take, total
 from .names import NAMES, NO_INTERFACE, Names
 
-# The low and the high part of a counter (see differences.py). Differences are exact, and totals are never reported.
-LOW_BITS = const(24)
-LOW_MASK = const(0xFFFFFF)
-HIGH_MASK = const(0x3FFFFFFF)
+# The low part of a counter (see differences.py). Differences are exact, and totals are never reported.
+_LOW_BITS = const(24)
 
 BYTES_IN, PACKETS_IN, BYTES_OUT, PACKETS_OUT = range(4)
 
@@ -90,7 +88,7 @@ class Counters:
         names = self.names
         out = self._out
         total(self._now, self._base, names.marks, names.known(), which, self.width, out)
-        return out[3] << LOW_BITS | out[2]
+        return out[3] << _LOW_BITS | out[2]
 
     def commit(self):
         """Called when the report of the last sample was accepted. The next differences count from it."""

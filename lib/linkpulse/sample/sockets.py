@@ -12,8 +12,9 @@ from .ports import PortTable
 
 # A connection's record: slot, family (4 or 6), local port, remote port (big-endian), remote address.
 RECORD = const(22)
-# The state that a collector's scanner shares: see SocketTable.
-TOTAL, CAPACITY, RANDOM_A, RANDOM_B = range(4)
+# The state that a collector's scanner shares: see ../collect/layout.py.
+_TOTAL = const(0)
+_CAPACITY = const(1)
 # The two multiply-with-carry generators have this many states, from 1 on. Their products stay under 2**30.
 _STATES_A = const((16275 << 16) - 2)
 _STATES_B = const((15963 << 16) - 2)
@@ -50,25 +51,25 @@ class SocketTable:
         self.tcp_ports.begin()
         self.tcp_total = 0
         self.tcp_read = False
-        self.state[TOTAL] = 0
+        self.state[_TOTAL] = 0
 
     def reserve(self):
         """Makes room for all records that may be kept. A collector that writes to `records` itself calls it first."""
-        missing = RECORD * self.state[CAPACITY] - len(self.records)
+        missing = RECORD * self.state[_CAPACITY] - len(self.records)
         if missing > 0:
             self.records.extend(bytes(missing))
 
     def add(self, slot, family, local_port, remote_port, address, at):
         """Adds a connection to the remote address at address[at:]. `local_port` is 0 if the platform does not know
         it."""
-        total = self.state[TOTAL]
-        place = total if total < self.state[CAPACITY] else random.getrandbits(30) % (total + 1)
+        total = self.state[_TOTAL]
+        place = total if total < self.state[_CAPACITY] else random.getrandbits(30) % (total + 1)
         record = place * RECORD
         out = self.records
-        if place < self.state[CAPACITY] and record == len(out):
+        if place < self.state[_CAPACITY] and record == len(out):
             out.extend(bytes(RECORD))
-        self.state[TOTAL] = total + 1
-        if place >= self.state[CAPACITY]:
+        self.state[_TOTAL] = total + 1
+        if place >= self.state[_CAPACITY]:
             return
         out[record] = slot
         out[record + 1] = family
@@ -81,8 +82,8 @@ class SocketTable:
 
     @property
     def connections(self):
-        return self.state[TOTAL]
+        return self.state[_TOTAL]
 
     @property
     def kept(self):
-        return min(self.state[TOTAL], self.state[CAPACITY])
+        return min(self.state[_TOTAL], self.state[_CAPACITY])

@@ -3,9 +3,6 @@ from collections.abc import Iterator, Sequence
 
 from linkpulse.sample.names import Names
 
-LOW_BITS: int
-LOW_MASK: int
-HIGH_MASK: int
 BYTES_IN: int
 PACKETS_IN: int
 BYTES_OUT: int

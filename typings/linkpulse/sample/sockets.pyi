@@ -4,10 +4,6 @@ from linkpulse.sample.names import Names
 from linkpulse.sample.ports import PortTable
 
 RECORD: int
-TOTAL: int
-CAPACITY: int
-RANDOM_A: int
-RANDOM_B: int
 
 class SocketTable:
     names: Names

@@ -3,7 +3,6 @@
 
 from array import array
 from ...port import const
-from ...sample.counters import HIGH_MASK, LOW_BITS, LOW_MASK
 
 FREE, DATAGRAM, LISTENING, CONNECTED, ENDED, HANDED_ON = range(6)
 
@@ -12,6 +11,10 @@ _AGE = const(24)  # the number of accepted reports since the connection was last
 _SERIAL = const(25)  # two bytes that identify the entry, because places are used again
 _QUIET = const(2)
 _SEGMENT = const(1460)  # the bytes of a full TCP segment over Ethernet, to estimate packets
+# The parts of a counter: see sample/differences.py.
+_LOW_BITS = const(24)
+_LOW_MASK = const(0xFFFFFF)
+_HIGH_MASK = const(0x3FFFFFFF)
 
 
 class Ledger:
@@ -170,8 +173,8 @@ class Ledger:
     def _add(self, at, n):
         t = self._totals
         low = t[at] + n
-        t[at] = low & LOW_MASK
-        t[at + 1] = (t[at + 1] + (low >> LOW_BITS)) & HIGH_MASK
+        t[at] = low & _LOW_MASK
+        t[at + 1] = (t[at + 1] + (low >> _LOW_BITS)) & _HIGH_MASK
 
 
 def _put(buf, at, n):
