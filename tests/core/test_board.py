@@ -6,6 +6,7 @@ from linkpulse.board import led
 from linkpulse.board import network as uplink
 from linkpulse.board.network import Network as Uplink
 from linkpulse.board import Board
+from linkpulse import errors
 from linkpulse.errors import NetworkError, SettingsError
 from linkpulse.settings import Settings
 
@@ -283,7 +284,7 @@ def test_ethernet_that_is_not_there_or_not_so():
 
 
 def status(outcome=None, error=None):
-    return {"outcome": outcome, "error": error}
+    return {"outcome": outcome, "error": error, "category": getattr(errors, error).category if error else None}
 
 
 def test_patterns():
@@ -293,7 +294,7 @@ def test_patterns():
     equal(led.pattern(status("unknown")), led.NETWORK)
     for kind in ("AuthError", "TLSError", "SettingsError"):
         equal(led.pattern(status("error", kind)), led.REFUSED)
-    for kind in ("NetworkError", "TimedOut", "ProtocolError", "MemoryError"):
+    for kind in ("NetworkError", "TimedOut", "ProtocolError", "TooLarge"):
         equal(led.pattern(status("error", kind)), led.NETWORK)
     equal(led.pattern(status("error", "ClockError")), led.CLOCK)
 
