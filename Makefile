@@ -61,6 +61,7 @@ test: build/.test ## run all tests
 lint: build/.test ## check style, format, spelling, layers, and how far the core tests reach
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	@git ls-files -z | xargs -0 $(VENV)/bin/codespell
 	@PYTHONPATH=lib:tools $(VENV)/bin/lint-imports --cache-dir build/imports >build/imports.log || { cat build/imports.log; exit 1; }
 	@PYTHONPATH=tools $(PY) -m coverage run -m pytest -q -q tests/core
 	@$(PY) -m coverage report --skip-covered --show-missing
