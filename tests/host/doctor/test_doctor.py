@@ -132,7 +132,7 @@ def test_all_is_well_in_64_kb(machine, on_qemu):
     found.well()
     assert list(found.checks) == ORDER
     found.says("linkpulse", "ok", "frozen in")
-    found.says("memory", "ok", "TLS and a report take 33,792")
+    found.says("memory", "ok", "TLS and a report take 34,560")
 
 
 def test_a_table_for_people(unix):
@@ -293,7 +293,7 @@ def test_code_that_hides_the_code(unix, mpy_path):
 
 
 def test_too_little_heap(make_board, on_qemu, tmp_path, micropython, mpy_path, vendor, capsys, certs, embedded_broker):
-    with qemu(make_board, 58368) as machine:
+    with qemu(make_board, 57344) as machine:
         found = on_qemu(machine)
     # Here the session alone fits: without the agent's own 12 KB the broker is found to be well.
     found.only("memory", r"3\d,\d+ bytes free .*, \d\d,\d+ in one piece; TLS", "freeze", also=["publish"])
