@@ -25,7 +25,9 @@ class TLSStream:
         self._server_name = server_name
         self._beat = beat
         self._poll = select.poll()
+        # Where the platform looks every millisecond for TLS, it is the socket that is waited for.
         self._idle = select.poll() if POLLS_DESCRIPTORS else None
+        self._unread = False  # TLS may hold more of what it has read
         self._raw = self._tls = None
         self._secured = self._answered = False
         self._broken = 0  # handshakes in a row that ended without a word, after the broker had answered
@@ -117,11 +119,11 @@ class TLSStream:
         """Waits at most `timeout` ms. Returns whether there is something to read."""
         if self._tls is None:
             raise NetworkError("not connected")
+        if self._idle is not None and not self._unread:
+            return bool(self._idle.poll(timeout))
         self._poll.modify(self._tls, select.POLLIN)
-        if self._idle is None or not timeout:
-            return bool(self._poll.poll(timeout))
-        # TLS may hold what it has read already; where it does not, the socket itself is waited for.
-        return bool(self._poll.poll(0) or self._idle.poll(timeout))
+        self._unread = bool(self._poll.poll(0 if self._idle is not None else timeout))
+        return self._unread or self._idle is not None and bool(self._idle.poll(timeout))
 
     def send(self, view):
         """Sends all of `buf`. The first call does the handshake before that."""
@@ -148,6 +150,7 @@ class TLSStream:
                 raise NetworkError("the broker closed the connection")
             else:
                 at += n
+                self._unread = True
         return True
 
     def _try(self, write, view):
