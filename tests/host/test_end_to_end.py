@@ -70,6 +70,13 @@ def test_reports_are_accepted(any_broker, certs, agent, fmt, tags):
             assert ("network_stats" in metrics) == (n > 1)
 
 
+def test_names_that_are_not_ascii(any_broker, certs, agent):
+    """Their lengths in MQTT are those of their bytes."""
+    with Responder(any_broker.host, any_broker.port, certs, Service(limit=0)):
+        found = status(agent(any_broker, certs.ca, certs.thing, thing="größe-7", client_id="größe-水"))
+        assert found["outcome"] == "accepted", found
+
+
 def test_an_agent_with_nothing_to_do_sleeps(embedded_broker, certs, agent):
     """Twice a second it may wake up; it was a thousand times."""
     with Responder(embedded_broker.host, embedded_broker.port, certs, Service(limit=0)):
