@@ -12,7 +12,7 @@ from linkpulse.settings import load
 agent = Agent(load(sys.argv[1] if len(sys.argv) > 1 else "settings.json"))
 
 
-def on_outcome():
+def told():
     """Called after every outcome: accepted, rejected, unknown (there was no answer) or error."""
     status = agent.status()
     print("report", status["report_id"], status["outcome"])
@@ -20,4 +20,4 @@ def on_outcome():
         print(" ", name, "=", value)
 
 
-agent.run(on_outcome)
+agent.run(told)

@@ -38,5 +38,4 @@ except LinkpulseError as e:
     sys.exit(78)
 linkpulse.forget("settings")
 del load
-print(agent.started())
 agent.run(lambda: print(json.dumps(agent.status())))

@@ -32,21 +32,21 @@ def agent(clock, broker, proc, collector=None, log=None, **values):
     return Agent(settings(proc, **values), collector, log)
 
 
-def run(one, clock, ms, on_outcome=None):
+def run(one, clock, ms, told=None):
     """Agent.run() for so much virtual time."""
     clock.end = clock.elapsed() + ms
     try:
-        one.run(on_outcome)
+        one.run(told)
     except Done:
         pass
 
 
-def run_on(one, clock, ms, on_outcome):
+def run_on(one, clock, ms, told):
     """The same without an end of the agent: its connection stays."""
     end = clock.now + ms
     while clock.now < end:
         one.pause(min(one.step(), end - clock.now))
-        one._status.notify(on_outcome)
+        one.tell(told)
 
 
 def descriptors():

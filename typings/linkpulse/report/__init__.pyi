@@ -17,10 +17,9 @@ class Reporter:
         collector: Collector,
         thing: str,
         next_id: Callable[[], int],
-        *,
         format: Literal["cbor", "json"] = "cbor",
         tags: Literal["short", "long"] = "short",
-        topic: str = "",
+        topic: str | None = None,
         connections: int = 50,
         size: int = 0,
     ) -> None: ...

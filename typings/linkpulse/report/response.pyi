@@ -1,5 +1,4 @@
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 MAX_SIZE: int
 MAX_TEXT: int
@@ -10,7 +9,6 @@ class Response:
     code: str | None
     message: str | None
     matches: bool
-    late: bool
     def __init__(
         self,
         status: Literal["accepted", "rejected", "malformed"],
@@ -22,6 +20,6 @@ class Response:
 def parse(
     status: Literal["accepted", "rejected"],
     payload: bytes | bytearray | memoryview,
-    fields: Callable[[Any, Sequence[int | None]], Sequence[Any]],
-    expected: Sequence[int | None],
+    cbor: bool,
+    expected: int | None,
 ) -> Response: ...
