@@ -27,13 +27,13 @@ async def main(path):
     agent = Agent(load(path))
     accepted = asyncio.Event()
 
-    def told():
+    def on_outcome():
         print("report", agent.status()["outcome"])
         if agent.status()["outcome"] == "accepted":
             accepted.set()
 
     own = asyncio.create_task(work())
-    reports = asyncio.create_task(agent.run_async(told))
+    reports = asyncio.create_task(agent.run_async(on_outcome))
     await accepted.wait()
 
     # Cancelling closes the connection. The agent keeps its counters and can run again.
@@ -43,7 +43,7 @@ async def main(path):
     except asyncio.CancelledError:
         print("no reports for three seconds")
     await asyncio.sleep(3)
-    reports = asyncio.create_task(agent.run_async(told))
+    reports = asyncio.create_task(agent.run_async(on_outcome))
     await asyncio.gather(own, reports)
 
 

@@ -38,7 +38,7 @@ def log(level, text):
     print(f"<{PRIORITY[level]}>{text}", file=sys.stderr)
 
 
-def told():
+def on_outcome():
     with open(folder + "/status.json.new", "w") as f:
         json.dump(agent.status(), f)
     os.rename(folder + "/status.json.new", folder + "/status.json")
@@ -49,6 +49,6 @@ folder = sys.argv[2]
 settings.baseline = folder + "/baseline"
 agent = Agent(settings, Collector(settings.proc, settings.loopback, uplinks(settings.proc)), log)
 try:
-    agent.run(told)
+    agent.run(on_outcome)
 except KeyboardInterrupt:
     log(INFO, "interrupted")

@@ -12,7 +12,7 @@ from linkpulse.settings import load
 agent = Agent(load(sys.argv[1] if len(sys.argv) > 1 else "settings.json"))
 
 
-def told():
+def on_outcome():
     """Called after every outcome: accepted, rejected, unknown (there was no answer) or error."""
     status = agent.status()
     print("report", status["report_id"], status["outcome"])
@@ -20,4 +20,4 @@ def told():
         print(" ", name, "=", value)
 
 
-agent.run(told)
+agent.run(on_outcome)

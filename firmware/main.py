@@ -13,4 +13,5 @@ from linkpulse.settings import load
 agent = linkpulse.Agent(load(sys.argv[1] if len(sys.argv) > 1 else "settings.json"))
 linkpulse.forget("settings")
 del load
+print(agent.started())
 agent.run(lambda: print(json.dumps(agent.status())))

@@ -16,7 +16,9 @@ from linkpulse.settings import load
 from linkpulse.report.report_ids import Ids
 
 s = load(sys.argv[1], online=False)
-reporter = Reporter(choose(s), s.thing, Ids().next, s.format, s.tags, None, s.connections, s.buffer)
+reporter = Reporter(
+    choose(s), s.thing, Ids().next, format=s.format, tags=s.tags, connections=s.connections, size=s.buffer
+)
 sys.stdout.buffer.write(reporter.report())
 print("seen: %s" % reporter.source, file=sys.stderr)
 if reporter.skipped:

@@ -1,21 +1,35 @@
 # SPDX-License-Identifier: MIT
-"""The errors, by what a caller can do about them. Messages say what to do and never contain a secret."""
+"""The errors, by what a caller can do about them. Messages say what to do and never contain a secret.
+
+`category` says where to look: settings, clock, platform, network, trust (between device and broker) or size. A
+`lasting` error does not go away by trying again soon.
+"""
 
 
 class LinkpulseError(Exception):
     """The root of all errors of this package."""
 
+    category = "network"
+    lasting = False
+
 
 class SettingsError(LinkpulseError):
     """Settings, a key or a certificate cannot be used. Correct them; trying again does not help."""
+
+    category = "settings"
+    lasting = True
 
 
 class ClockError(LinkpulseError):
     """The clock is not set, so the dates of certificates cannot be checked."""
 
+    category = "clock"
+
 
 class CollectError(LinkpulseError):
     """The platform gave nothing to report."""
+
+    category = "platform"
 
 
 class NetworkError(LinkpulseError):
@@ -25,9 +39,14 @@ class NetworkError(LinkpulseError):
 class TLSError(LinkpulseError):
     """The broker could not prove its identity, or TLS failed for another reason."""
 
+    category = "trust"
+
 
 class AuthError(LinkpulseError):
     """The broker refuses this device: its certificate, its client id or what it may do."""
+
+    category = "trust"
+    lasting = True
 
 
 class TimedOut(LinkpulseError):
@@ -40,6 +59,8 @@ class ProtocolError(LinkpulseError):
 
 class TooLarge(LinkpulseError):
     """A packet or a report is too large."""
+
+    category = "size"
 
 
 def described(e):

@@ -38,4 +38,5 @@ except LinkpulseError as e:
     sys.exit(78)
 linkpulse.forget("settings")
 del load
+print(agent.started())
 agent.run(lambda: print(json.dumps(agent.status())))

@@ -3,6 +3,7 @@
 import os
 from check import equal
 from proc_root import collector, dev, usual
+from linkpulse.collect.linux import baseline as module
 from linkpulse.collect.linux.baseline import Baseline
 from linkpulse.sample.counters import Counters
 
@@ -117,6 +118,51 @@ def test_what_is_not_a_baseline():
         store(b"one\n" + lines + b"\nend\n")
         equal((lines, sample(restarted(), ("eth0", 1500, 11, 2000, 20))), (lines, None))
     clean()
+
+
+def test_a_whole_file_is_read_in_little_memory():
+    """8 KB at once were more than the unix port's heap of 128 KB had left at the second start."""
+    stopped(*[("interface-%02d" % i, 1000, 10, 2000, 20) for i in range(60)])
+    b = baseline()
+    sizes = []
+    b.load(Read(sizes))
+    equal(len(sizes), 60)
+    module.open = lambda path, mode: Watched(path, mode, sizes)
+    try:
+        del sizes[:]
+        b.load(Read([]))
+    finally:
+        del module.open
+    assert 0 < max(sizes) <= 128, max(sizes)
+    clean()
+
+
+class Read:
+    def __init__(self, into):
+        self.restore = lambda name, values: into.append(len(name))
+
+
+class Watched:
+    """A file that notes how much is asked of it at once."""
+
+    def __init__(self, path, mode, sizes):
+        self._f = open(path, mode)
+        self._sizes = sizes
+        self.seek = self._f.seek
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._f.close()
+
+    def read(self, n=1 << 20):
+        self._sizes.append(n)
+        return self._f.read(n)
+
+    def readline(self, n=1 << 20):
+        self._sizes.append(n)
+        return self._f.readline(n)
 
 
 def test_a_file_that_cannot_be_written():

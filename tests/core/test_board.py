@@ -6,6 +6,7 @@ from linkpulse.board import led
 from linkpulse.board import network as uplink
 from linkpulse.board.network import Network as Uplink
 from linkpulse.board import Board
+from linkpulse import errors
 from linkpulse.errors import NetworkError, SettingsError
 from linkpulse.settings import Settings
 
@@ -109,6 +110,9 @@ class Nic:
 
     def disconnect(self):
         self.calls.append("disconnect")
+
+    def raise_it(self):
+        raise self.raising[0]
 
     def isconnected(self):
         self.after -= 1
@@ -283,7 +287,18 @@ def test_ethernet_that_is_not_there_or_not_so():
 
 
 def status(outcome=None, error=None):
-    return {"outcome": outcome, "error": error}
+    return {"outcome": outcome, "error": error, "category": getattr(errors, error).category if error else None}
+
+
+def test_a_driver_that_raises_what_it_has_no_number_for():
+    """An ESP32 does. It is a network error like others, not the end of the agent."""
+    for where in ("connect", "isconnected"):
+        nic = Nic(after=5, raising=[RuntimeError("Wifi Unknown Error 0x0101")] * 3)
+        if where == "isconnected":
+            nic.isconnected = nic.raise_it
+        with Double("network", Network(nic)):
+            e = raises(NetworkError, Uplink(settings(wifi_ssid="net"), None).connect)
+        assert "0x0101" in str(e), e
 
 
 def test_patterns():
@@ -293,7 +308,7 @@ def test_patterns():
     equal(led.pattern(status("unknown")), led.NETWORK)
     for kind in ("AuthError", "TLSError", "SettingsError"):
         equal(led.pattern(status("error", kind)), led.REFUSED)
-    for kind in ("NetworkError", "TimedOut", "ProtocolError", "MemoryError"):
+    for kind in ("NetworkError", "TimedOut", "ProtocolError", "TooLarge"):
         equal(led.pattern(status("error", kind)), led.NETWORK)
     equal(led.pattern(status("error", "ClockError")), led.CLOCK)
 

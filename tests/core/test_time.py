@@ -4,8 +4,7 @@ from check import equal, raises
 from linkpulse.agent import schedule
 import linkpulse.port.clock as clock
 from linkpulse.port import wall_clock
-from linkpulse.session import backoff
-from linkpulse.session.backoff import Backoff, spread
+from linkpulse.agent.schedule import Backoff, spread
 from linkpulse.errors import ClockError
 
 
@@ -52,17 +51,17 @@ def test_back_off_stays_within_its_bounds():
 
 
 def test_back_off_doubles_to_its_cap():
-    kept = backoff.random
+    kept = schedule.random
     try:
         b = Backoff(2000, 10000, 500)
         for bound in (2000, 4000, 8000, 10000, 10000):
-            backoff.random = Largest(bound)
+            schedule.random = Largest(bound)
             equal(b.next(), 500 + bound - 1)
         b.reset()
-        backoff.random = Largest(2000)
+        schedule.random = Largest(2000)
         equal(b.next(), 500 + 1999)
     finally:
-        backoff.random = kept
+        schedule.random = kept
 
 
 def test_jitter_is_spread_over_all_of_it():
@@ -154,32 +153,24 @@ def test_until_and_after():
     Timed(work)
 
 
-def test_the_first_report_is_somewhere_in_the_interval():
+def test_a_time_that_is_long_past_does_not_become_far_away():
     def work(time):
-        dues = [schedule.until(schedule.Schedule(300000).due) for _ in range(200)]
-        assert 0 <= min(dues) < 30000 and 270000 < max(dues) < 300000, (min(dues), max(dues))
-
-    Timed(work)
-
-
-def test_not_before():
-    def work(time):
-        s = schedule.Schedule(1)
-        s.not_before(5000)
-        equal(schedule.until(s.due), 5000)
-        s.not_before(300)
-        equal(schedule.until(s.due), 5000)
+        r = schedule.Retry(1)
+        time.ticks += Time.WRAP // 2 - 1000
+        assert r.left() <= 0
+        time.ticks += 2000
+        assert r.left() <= 0
 
     Timed(work)
 
 
 def test_a_lasting_failure_waits_a_quarter_of_an_hour():
     def work(time):
-        s = schedule.Schedule(300000)
+        s = schedule.Retry(300000)
         wait = s.failed(False, True)
         assert 900000 <= wait < 1800000, wait
-        assert schedule.until(s.due) >= wait
-        assert schedule.Schedule(300000).failed(False, False) < 3000
+        assert s.left() >= wait
+        assert schedule.Retry(300000).failed(False, False) < 3000
 
     Timed(work)
 
@@ -191,7 +182,7 @@ def grown(s):
 
 def test_back_off_starts_over_when_the_connection_has_lived():
     def work(time):
-        s = schedule.Schedule(300000)
+        s = schedule.Retry(300000)
         assert grown(s)
         s.connected()
         time.ticks += 59000
@@ -210,7 +201,7 @@ def test_back_off_starts_over_when_the_connection_has_lived():
 
 def test_connections_that_are_lost_again_and_again():
     def work(time):
-        s = schedule.Schedule(300000)
+        s = schedule.Retry(300000)
         for n in range(3):
             assert not s.kicked(), n
             s.connected()

@@ -103,8 +103,8 @@ def test_fault_02_one_byte_a_write_and_one_a_read(world):
     world.do("import sockets")
     world.do(f"linkpulse.session.tls_stream.socket = sockets.Names([{world.broker.port}], make=sockets.Slow)")
     peer = world.good()
-    assert world.do("agent._session._link._raw.writes") > 300
-    assert world.do("agent._session._link._raw.reads") > 300
+    assert world.do("agent._session._stream._raw.writes") > 300
+    assert world.do("agent._session._stream._raw.reads") > 300
     world.drop(peer)
     assert world.device.descriptors() == world.descriptors
 
@@ -154,7 +154,8 @@ def test_fault_03_half_open_connection_is_found(make_world, interval, keep_alive
     # What the link waited for, three tries of 30 s, is not in virtual time.
     assert result["now"] - begun + 90000 <= STEADY * keep_alive * 1000
     peer.closed()
-    world.good(subscribes=False, present=1)
+    world.do("agent._subscribed = False")
+    world.good()
 
 
 SILENT = {

@@ -33,7 +33,7 @@ def test_fault_38_a_callback_raises(device, tmp_path):
     assert len(found) == 2 * 16
     for which, kind, accepted, calls, last_error in found:
         assert accepted >= 2 and calls >= 2, kind
-        assert last_error.startswith(f"{('log', 'told')[which]}() raised {kind}"), last_error
+        assert last_error.startswith(f"{('log', 'on_outcome')[which]}() raised {kind}"), last_error
     assert errors > 5
 
 

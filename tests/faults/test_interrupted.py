@@ -130,4 +130,4 @@ def test_fault_39_cancelled(world, accepted):
     else:
         world.do("advance(30001)")
         world.do("step()")
-    world.good(present=1, subscribes=False)
+    world.good(present=accepted, subscribes=not accepted)

@@ -62,7 +62,7 @@ def test_fault_20_rejected(make_world, format, code):
     result = told(world, "rejected")
     assert result["last_error"] == f"the report was rejected: {code}, because"
     assert result["connected"] and not result["failure"]
-    wait = world.do("agent._schedule.due - clock.now")
+    wait = world.do("agent.reports.next - clock.now")
     assert wait == 300000 if code == "Throttled" else wait <= 5000
     # Not the same again: a new report, with all that the rejected one carried (the ledger looks at both).
     third = reported(world, first.peer)
@@ -224,3 +224,54 @@ def test_fault_22_a_switch_lifts_it(make_world):
     assert world.do("agent.status()")["last_error"] is None
     world.good()
     assert world.do("step()")["wait"] <= 2000
+
+
+@pytest.mark.parametrize("before", [[], ["another"]])
+def test_an_answer_that_comes_late_after_a_reconnect(world, before):
+    """Nothing else is sent until it has come: else that interval's traffic would be in two accepted reports."""
+    first = reported(world)
+    accept(world, first)
+    lost = reported(world, first.peer)
+    lost.peer.reset()
+    world.check(world.do("wait()"), "NetworkError")
+    world.start("cycle()")
+    peer = lost.peer = world.broker.accept()
+    peer.welcome(present=1, subscribes=False)
+    assert world.answer()["waiting"]
+    for topic in before:
+        peer.message(topic, b"")
+    world.do("advance(900)")
+    assert world.do("step()")["waiting"] and peer.expect_nothing()
+    accept(world, lost)
+    accept(world, reported(world, peer))
+    assert world.do("agent.status()")["accepted"] == 3
+
+
+def test_an_answer_that_never_comes_after_a_reconnect(world):
+    first = reported(world)
+    accept(world, first)
+    reported(world, first.peer).peer.reset()
+    world.check(world.do("wait()"), "NetworkError")
+    world.start("cycle()")
+    peer = world.broker.accept()
+    peer.welcome(present=1, subscribes=False)
+    assert world.answer()["waiting"]
+    world.do("drained()")
+    accept(world, reported(world, peer))
+    assert world.do("agent.status()")["unknown"] == 1
+
+
+def test_answers_slower_than_the_interval(make_world):
+    """Each comes when the next report has been sent. What it names is then the baseline."""
+    world = make_world(interval=60, allow_short_interval=True)
+    last = reported(world)
+    accept(world, last)
+    last = reported(world, last.peer)
+    for _ in range(4):
+        unknown(world)
+        late = last
+        last = reported(world, last.peer)
+        late.peer.accepted(late)
+        assert world.do("wait(60)")["waiting"]
+        world.ledger.accepted(late)
+    assert world.do("agent.status()")["accepted"] == 5

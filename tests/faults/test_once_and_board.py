@@ -57,6 +57,26 @@ def test_once_and_the_connection_is_lost_before_the_answer(world):
     assert (values["unknown"], values["errors"], values["error"]) == (1, 1, "NetworkError")
 
 
+def test_once_after_a_run_that_was_cancelled(world):
+    """It sends a report of its own, and returns that one's outcome."""
+    world.start("cancelled(False)")
+    peer = world.broker.accept()
+    peer.welcome()
+    old = peer.expect(PUBLISH)
+    peer.puback(old)
+    world.answer()
+    world.start("agent.once()")
+    peer = world.broker.accept()
+    peer.welcome(present=1, subscribes=False)
+    peer.accepted(old)  # this is not its outcome
+    world.ledger.accepted(old)
+    report = peer.expect(PUBLISH)
+    assert report.report_id > old.report_id
+    peer.puback(report)
+    peer.rejected(report, "Throttled")
+    assert world.answer() == "rejected"
+
+
 def test_waiting_for_an_address_beats(world):
     with ExitStack() as stack:
         names(world, f"[{silent_port(stack)}]")

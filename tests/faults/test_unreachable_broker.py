@@ -80,9 +80,9 @@ def test_fault_17_ten_reconnects(world):
         world.broker.accept(tls=False).reset()
         world.failed("NetworkError", longest=FLOOR + min(600000, 2000 << n))
     assert len(set(world.waits)) == 10, "no jitter"
-    assert world.do("agent._schedule._backoff._bound") == 600000
+    assert world.do("agent._retry._backoff._bound") == 600000
     world.good()
-    assert world.do("agent._schedule._backoff._bound") == 2000
+    assert world.do("agent._retry._backoff._bound") == 2000
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -121,7 +121,7 @@ def test_fault_18_dropped_right_after_connack_again_and_again(world):
         peer.connack(present=1)
         peer.cut()
         world.failed("NetworkError", longest=FLOOR + min(600000, 2000 << n))
-        assert world.do("agent._schedule._backoff._bound") == min(600000, 4000 << n)
+        assert world.do("agent._retry._backoff._bound") == min(600000, 4000 << n)
 
 
 def test_fault_18_back_off_is_reset_by_a_stable_link_only(world):
@@ -136,7 +136,7 @@ def test_fault_18_back_off_is_reset_by_a_stable_link_only(world):
         peer.cut()
         world.check(world.do("wait()"), "NetworkError")
         world.do("agent._subscribed = False")
-        return world.do("agent._schedule._backoff._bound")
+        return world.do("agent._retry._backoff._bound")
 
     assert [lost(lived) for lived in (0, 20000, 59000, 31000)] == [4000, 8000, 16000, 32000]
     assert lost(61000) == 4000  # the failure after a stable link is a first one

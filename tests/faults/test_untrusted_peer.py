@@ -107,7 +107,9 @@ def test_fault_24_plaintext_port(world, kind):
         sock = peer.sock
         PLAIN[kind](sock)
         result = world.answer()
-        if result["failure"][0] == "TimedOut":
+        if kind == "closes":
+            world.check(result, "NetworkError", "the broker ")
+        elif result["failure"][0] == "TimedOut":
             world.check(result, "TimedOut", "did not end the TLS handshake in time")
             assert kind in ("silent", "MQTT")  # four bytes are not yet a TLS record
         else:
@@ -178,3 +180,44 @@ def test_fault_25_key_of_another_certificate(make_world, bundle):
         peer.handshake()
     peer.sock.close()
     world.failed("AuthError", "certificate", lasting=True)
+
+
+def ended(world, how, **wait):
+    """The broker ends the connection when it has read this device's ClientHello and answered it."""
+    world.root.traffic(1, 1)
+    world.start("cycle()")
+    peer = world.broker.accept(tls=False)
+    peer._take()
+    with pytest.raises(ssl.SSLWantReadError):
+        peer.tls.do_handshake()
+    peer._flush()
+    how(peer)
+    return world.check(world.answer(), wait.pop("kind", "NetworkError"), **wait)
+
+
+@pytest.mark.parametrize("how", ["cut", "reset"])
+def test_fault_25_a_broker_that_restarts_in_the_handshake_is_no_refusal(world, how):
+    for _ in range(4):
+        ended(world, lambda peer: getattr(peer, how)())
+    world.good()  # and the next four are the first four
+    world.drop(world.broker.connections[-1])
+    for _ in range(4):
+        ended(world, lambda peer: getattr(peer, how)())
+    if how == "cut":  # a reset may take away that it had answered
+        # Again and again it is one, though no alert has come.
+        ended(world, lambda peer: getattr(peer, how)(), kind="AuthError", text="certificate", lasting=True)
+
+
+def test_certificates_are_read_again_at_each_connect(make_world, bundle, tmp_path):
+    bundle, files = bundle
+    own = {"cert": tmp_path / "cert.der", "key": tmp_path / "key.der"}
+    own["cert"].write_bytes(files["foreign"].der.read_bytes())
+    own["key"].write_bytes(files["foreign"].key_der.read_bytes())
+    for path in own.values():
+        path.chmod(0o600)
+    world = make_world(bundle=bundle, cert=str(own["cert"]), key=str(own["key"]))
+    handshake_refused(world)
+    own["cert"].write_bytes(bundle.thing.der.read_bytes())
+    own["key"].write_bytes(bundle.thing.key_der.read_bytes())
+    world.do("advance(3600000)")
+    world.good()

@@ -24,7 +24,7 @@ def device(runtime, mpy_path, vendor):
 def test_fault_26_no_socket_before_the_clock_is_right(device, tmp_path, epoch, year):
     found = device.run("clocks", "untrusted", tmp_path / "proc", epoch, WRONG[year])
     assert found["trusted"] is None
-    assert len(found["errors"]) == 2 and all("the clock is not set" in text for text in found["errors"])
+    assert "the clock is not set" in found["last_error"]
     assert found["sockets"] == 0, "a socket was opened"
     assert not found["connected"]
     assert found["outcome"] == "error" and "the clock is not set" in found["last_error"]

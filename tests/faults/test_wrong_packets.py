@@ -131,7 +131,8 @@ def test_fault_09_wrong_packet_later(world, what):
     peer.send(LATER[what])
     world.failed("ProtocolError", "from the broker")
     assert peer.closed() == b""
-    world.drop(world.good(present=1, subscribes=False))
+    world.do("agent._subscribed = False")
+    world.drop(world.good())
     peer = world.good(present=1, subscribes=False)
     peer.send(LATER[what])  # and while nothing is waited for
     world.check(world.do("wait()"), "ProtocolError", "from the broker")
@@ -189,7 +190,7 @@ def test_fault_11_no_puback(world):
 def test_fault_11_no_puback_at_all(world):
     heaps = []
     world.do("hasty(80)")
-    for _ in range(9):
+    for _ in range(10):
         peer = world.begin()
         peer.welcome()
         tries = [peer.expect(PUBLISH) for _ in range(3)]
@@ -199,9 +200,9 @@ def test_fault_11_no_puback_at_all(world):
         assert peer.closed() == b""
         world.do("agent._subscribed = False")
         heaps.append(world.do("heap()"))
-    assert steady(heaps), str(heaps)
+    assert steady(heaps[1:]), str(heaps)  # a few reports are kept, for answers that come late
     status = world.do("agent.status()")
-    assert (status["unknown"], status["errors"], result["outcome"]) == (9, 9, "error")
+    assert (status["unknown"], status["errors"], result["outcome"]) == (10, 10, "error")
     world.do("hasty(5000)")
     world.good()
 

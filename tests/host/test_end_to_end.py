@@ -15,6 +15,7 @@ from linkpulse_tools.pki.certs import Bundle
 
 THING = "thing-1"
 WAIT = 20.0
+IDLE = paths.ROOT / "tests" / "host" / "device" / "idle.py"
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def agent(runtime, mpy_path, vendor, tmp_path):
     """agent(where, trusted, pair, **settings) -> a queue of the device's events."""
     running = []
 
-    def start(where, trusted, pair, **settings):
+    def start(where, trusted, pair, program=paths.FIRMWARE / "main.py", **settings):
         values = {
             "thing": THING,
             "host": where.host,
@@ -38,7 +39,7 @@ def agent(runtime, mpy_path, vendor, tmp_path):
         }
         path = process.write_settings(tmp_path / "settings.json", {**values, **settings})
         events = queue.Queue()
-        command = runtime.command(paths.FIRMWARE / "main.py", str(path), heap="256K")
+        command = runtime.command(program, str(path), heap="256K")
         running.append(process.Device(command, process.environment(runtime), tmp_path / "device.log", events))
         return events
 
@@ -67,6 +68,21 @@ def test_reports_are_accepted(any_broker, certs, agent, fmt, tags):
             # The agent's own connection to the broker is a connection of this machine.
             assert metrics["tcp_connections"]["established_connections"]["total"] > 0
             assert ("network_stats" in metrics) == (n > 1)
+
+
+def test_names_that_are_not_ascii(any_broker, certs, agent):
+    """Their lengths in MQTT are those of their bytes."""
+    with Responder(any_broker.host, any_broker.port, certs, Service(limit=0)):
+        found = status(agent(any_broker, certs.ca, certs.thing, thing="größe-7", client_id="größe-水"))
+        assert found["outcome"] == "accepted", found
+
+
+def test_an_agent_with_nothing_to_do_sleeps(embedded_broker, certs, agent):
+    """Twice a second it may wake up; it was a thousand times."""
+    with Responder(embedded_broker.host, embedded_broker.port, certs, Service(limit=0)):
+        options = {"program": IDLE, "interval": 300}
+        found = status(agent(embedded_broker, certs.ca, certs.thing, **options))
+    assert all(count <= 2 * found["waits"] for count in found["found"]), found
 
 
 def test_pem_files_do_as_well(embedded_broker, certs, agent):

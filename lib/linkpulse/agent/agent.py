@@ -1,89 +1,133 @@
 # SPDX-License-Identifier: MIT
-"""What to do next: connect, report, take the answer, and what to make of all that fails."""
+"""What to do next: board, clock, session, then what the handlers publish; and what to make of all that fails."""
 
 import gc
-from . import loops
-from .schedule import Schedule, after, until
+from .reports import Reports
+from .schedule import Retry, after
 from .status import DEBUG, INFO, Status
-from ..collect import choose
-from ..errors import AuthError, LinkpulseError, NetworkError, SettingsError
-from ..port import mem_alloc
-from ..port.clock import epoch
-from ..report.report_ids import Ids
-from ..report import Reporter
+from .. import __version__
+from ..errors import ClockError, LinkpulseError, NetworkError
+from ..port import const, mem_alloc, time
+from ..port.clock import epoch, synchronize
 from ..session.session import Session
-from ..settings import MIN_INTERVAL
+from ..session.tls_stream import PIECE
 
 _NO_MEMORY = "out of memory: lower `connections`, or free heap"
+_LONGEST = const(86400000)  # ms
+_IDLE = const(1000)  # ms between two steps without hardware
 
 
 class Agent:
-    """Reports at `settings.interval`, connecting when a report is due.
+    """Connects when a handler has something to publish, reports first of all, and hands out what arrives.
 
     `step()` does what is due and returns the milliseconds until it wants to be called again; `run()`, `run_async()` and
     `once()` call it. Nothing that a network, a broker or a platform does ends the agent; `status()` tells.
 
     `log(level, text)`, if given, hears of status.ERROR, INFO and DEBUG; without it no text is ever made.
-    """
 
-    run = loops.run
-    run_async = loops.run_async
-    once = loops.once
-    pause = loops.pause
+    A handler has `topics`, texts to subscribe to; `due()`, the milliseconds until it publishes; `message()`, its topic
+    and payload then; `receive(topic, payload)`, which is None for a topic of others and True for an answer that was
+    waited for; `connected(kept)`, after each connect, with whether the broker had kept the session; and `lost()`.
+    """
 
     def __init__(self, settings, collector=None, log=None):
         self._status = Status(log, settings.warnings)
-        self._ids = Ids(settings.state)
-        self.reporter = Reporter(
-            collector or choose(settings), settings.thing, self._ids.next, settings.format, settings.tags,
-            settings.topic, settings.connections, settings.buffer,
-        )  # fmt: skip
-        self._baseline = None
-        if settings.baseline:
-            from ..collect.linux.baseline import Baseline
-
-            self._baseline = Baseline(settings.baseline)
-            self._baseline.load(self.reporter.counters)
-        self._board = None
+        self.reports = Reports(settings, collector, self._status)
+        self._handlers = (self.reports,)
+        self._board = beat = None
+        self._piece = _IDLE
         if settings.board():
             from ..board import Board
 
             self._board = Board(settings, self._status.values)
-        self._session = Session(settings, self._received, self._board)
+            beat = self._board.beat
+            self._piece = PIECE
+        self._ntp = settings.ntp
+        self._session = Session(settings, self._received, beat)
         self._subscribed = False
         self._client_id = settings.client_id
-        self._answer_time = settings.timeout * 1000
-        self._schedule = Schedule(settings.interval * 1000)
-        self._waiting = False  # for the answer to a report
-        self._answer_due = 0
+        self._retry = Retry(settings.interval * 1000)
+        if log is not None:
+            self._status.say(INFO, self.started())
+
+    def started(self):
+        """A line about what runs, what it sees, and when it reports."""
+        source = self.reports.reporter.source or "a collector of its own"
+        seconds = max(0, self.reports.due()) // 1000
+        return "linkpulse %s started. It sees: %s. The first report is due in %d s." % (__version__, source, seconds)
 
     def status(self):
         """What happened so far: a dict of numbers, texts and None.
 
-        `outcome` of the last report or try (accepted, rejected, unknown, error), the class of that `error`, and a
-        count of each; `report_id` and `bytes` of the last report; `connected_since` and `last_accepted` in seconds
-        since 1970; `last_error` with its reason; `problem` with state files or the collector; `skipped` rows; `gaps`,
-        how often a part of an interface's traffic was not counted (sample.Counters); `heap` in use after a collection,
-        in bytes.
+        `outcome` of the last report or try (accepted, rejected, unknown, error), the class of that `error` and its
+        `category` (see errors), and a count of each; `report_id` and `bytes` of the last report; `connected_since` and
+        `last_accepted` in seconds since 1970; `last_error` with its reason; `problem` with state files or the
+        collector; `skipped` rows; `gaps`, how often a part of an interface's traffic was not counted
+        (sample.counters); `source`, what the platform can see; `version`; `heap` in use after a collection, in
+        bytes.
         """
         s = self._status.values
         if not self._session.connected():
             s["connected_since"] = None
-        s["skipped"] = self.reporter.skipped
-        s["gaps"] = self.reporter.counters.gaps
-        s["source"] = self.reporter.source
-        s["problem"] = self._ids.problem or self.reporter.problem or (self._baseline and self._baseline.problem)
+        r = self.reports
+        reporter = r.reporter
+        s["skipped"] = reporter.skipped
+        s["gaps"] = reporter.counters.gaps
+        s["source"] = reporter.source
+        s["problem"] = r.ids.problem or r.reporter.problem or (r.baseline and r.baseline.problem)
+        s["version"] = __version__
         gc.collect()
         s["heap"] = mem_alloc()
         return s
 
-    def tell(self, told):
-        """Calls `told()` if there was an outcome since the last time; whether there was."""
-        return self._status.tell(told)
-
     def close(self):
-        """Ends the connection; step() makes another when a report is due."""
+        """Ends the connection; step() makes another when there is something to publish."""
         self._session.close()
+
+    def run(self, on_outcome=None):
+        """Runs for ever. `on_outcome()` is called after every outcome."""
+        try:
+            while True:
+                left = self.step()
+                if not self._status.notify(on_outcome):
+                    self.pause(left)
+                    self._status.notify(on_outcome)
+        finally:
+            self.close()
+
+    async def run_async(self, on_outcome=None):
+        """Runs among other tasks. Connecting and publishing hold them up, each operation for `timeout` at most."""
+        import asyncio
+
+        try:
+            while True:
+                await asyncio.sleep_ms(min(self._piece, self.step()))
+                self._status.notify(on_outcome)
+        finally:
+            self.close()
+
+    def once(self):
+        """Sends one report now, and returns its outcome as in status(). It is for devices that sleep between reports.
+
+        It connects, waits for the answer and disconnects, and tries once. Leave 300 s between reports, because the
+        service refuses reports that come sooner.
+        """
+        reports = self.reports
+        values = self._status.values
+        before = values["report_id"]
+        reports.lost()  # what an interrupted run() waited for
+        self._status.notify(None)
+        reports.next = self._retry.due = after(0)
+        try:
+            while True:
+                self.pause(self.step())
+                # An earlier report may get its outcome first.
+                made = values["report_id"] != before and not reports.waiting
+                if self._status.notify(None) and (made or values["outcome"] == "error"):
+                    break
+        finally:
+            self.close()
+        return self.status()["outcome"]
 
     def step(self):
         """Does what is due. Returns the milliseconds until there is something to do again, unless a message arrives."""
@@ -97,70 +141,73 @@ class Agent:
             error = None
         return self._failed(error)
 
+    def pause(self, ms):
+        """Waits for a message, for `ms` and a second at most, so that Ctrl-C is heard on every platform."""
+        ms = min(ms, self._piece)
+        if not self._session.connected():
+            time.sleep(ms / 1000)  # sleep_ms() looks every 0.5 ms on the unix port
+            return
+        try:
+            self._session.wait(ms)
+        except LinkpulseError as e:
+            self._failed(e)
+        except MemoryError:
+            self._failed(None)
+
     def _step(self):
         session = self._session
         if session.connected():
             session.wait(0)
-            self._schedule.check()
-        # Without a connection no answer can come: an interrupted run() may have left it so.
-        if self._waiting and (until(self._answer_due) <= 0 or not session.connected()):
-            self._outcome("unknown", "report %s has no answer" % self._status.values["report_id"])
-            return 0
-        if not self._waiting and until(self._schedule.due) <= 0:
+            self._retry.check()
+        left = _LONGEST
+        for handler in self._handlers:
             if not session.connected():
-                self._connect()
-            self._report()
-        left = until(self._answer_due if self._waiting else self._schedule.due)
+                handler.lost()  # an interrupted run() may have left it waiting
+            due = handler.due()
+            if due <= 0:
+                due = self._retry.left()
+                if due <= 0:
+                    self._publish(handler)
+                    due = handler.due()
+            left = min(left, due)
         if session.connected():
             left = min(left, session.keep_alive())
         return left
 
     def _connect(self):
-        present = self._session.connect()
-        self._schedule.connected()
+        if self._board is not None:
+            self._board.connect()
+        if self._ntp and epoch() is None:
+            synchronize(self._ntp)
+        if epoch() is None:
+            raise ClockError("the clock is not set, and TLS needs it: set it, or name a server in `ntp`")
+        kept = self._session.connect()
+        self._retry.connected()
         self._status.values["connected_since"] = epoch()
         # What a session from before this start was subscribed to may be another format's topics.
-        self._subscribed &= present
-        if not self._subscribed:
-            self._session.subscribe((self.reporter.accepted, self.reporter.rejected))
-            self._subscribed = True
+        self._subscribed &= kept
+        for handler in self._handlers:
+            if not self._subscribed:
+                self._session.subscribe(handler.topics)
+            handler.connected(kept)
+        self._subscribed = True
         self._status.say(INFO, "connected")
-        # The answer to the last report may have waited at the broker: it comes before the next report is made.
-        self._session.wait(0 if self.reporter.report_id is None else 500)
 
-    def _report(self):
-        payload = self.reporter.report()
-        s = self._status.values
-        s["report_id"] = self.reporter.report_id
-        s["bytes"] = len(payload)
+    def _publish(self, handler):
+        if not self._session.connected():
+            self._connect()
+            self._session.wait(0)
+            if handler.due() > 0:
+                return  # it waits for what the broker may have kept
+        topic, payload = handler.message()
         if self._status.log is not None:
-            self._status.say(DEBUG, "report %d of %d bytes" % (s["report_id"], len(payload)))
-        # From here on it may have reached the service, so the next one is an interval away whatever becomes of it.
-        self._schedule.due = self._answer_due = after(self._schedule.interval)
-        self._waiting = True
-        self._session.publish(self.reporter.topic, payload)
-        if self._waiting:
-            self._answer_due = after(self._answer_time)
+            self._status.say(DEBUG, "%d bytes to %s" % (len(payload), topic))
+        self._session.publish(topic, payload)
 
     def _received(self, topic, payload):
-        response = self.reporter.receive(topic, payload)
-        if response is None or not response.matches:
-            self._status.heard(response)
-            return
-        self._schedule.good()
-        if response.status == "accepted":
-            self._status.values["last_accepted"] = epoch()
-            self._outcome("accepted")
-            if self._baseline is not None:
-                self._baseline.save(self.reporter.counters)
-            return
-        if response.code == "Throttled":
-            self._schedule.not_before(MIN_INTERVAL * 1000)
-        self._outcome("rejected", "the report was rejected: %s, %s" % (response.code, response.message))
-
-    def _outcome(self, what, error=None, kind=None):
-        self._waiting = False
-        self._status.outcome(what, error, kind)
+        for handler in self._handlers:
+            if handler.receive(topic, payload):
+                self._retry.good()
 
     def _failed(self, error):
         if error is not None:
@@ -172,18 +219,19 @@ class Agent:
         return self._fail(None)
 
     def _fail(self, error):
-        # Without an error it was memory that failed: then nothing here may allocate, a tuple of classes included.
-        if self._waiting:
-            self._outcome("unknown")
+        # Without an error it was memory that failed: then nothing here may allocate.
+        for handler in self._handlers:
+            handler.lost()
         self._session.close()
-        lasting = isinstance(error, AuthError) or isinstance(error, SettingsError)
-        wait = self._schedule.failed(isinstance(error, NetworkError), lasting)
+        wait = self._retry.failed(isinstance(error, NetworkError), error is not None and error.lasting)
         text = _NO_MEMORY
         kind = "MemoryError"
+        category = "memory"
         if error is not None:
             text = str(error)
             kind = type(error).__name__
-            if self._schedule.kicked():
+            category = error.category
+            if self._retry.kicked():
                 text += "; again and again: does another client use the client id %s?" % self._client_id
-        self._outcome("error", text, kind)
+        self._status.outcome("error", text, kind, category)
         return wait

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""When the next report is due, and when a broker that failed is tried again. All on ticks: the wall clock may jump."""
+"""Ticks, and when a broker that failed is tried again. Not by the wall clock, which may jump."""
 
+import random
 from ..port import const, time
-from ..session.backoff import Backoff, spread
 
 _LASTING = const(900000)  # ms before a broker that refuses this device is asked again
 _STABLE = const(60000)  # ms that a connection must live before the next failure is a first one
@@ -19,28 +19,51 @@ def after(ms):
     return time.ticks_add(time.ticks_ms(), ms)
 
 
-class Schedule:
-    """A report every `interval` ms, the first one at random within it: a fleet that gets its power back at once must
-    not report at once."""
+class Backoff:
+    """`next()` returns milliseconds: `floor` plus a random part, whose bound doubles from `base` to `cap`."""
+
+    def __init__(self, base=2000, cap=600000, floor=1000):
+        self._base = base
+        self._cap = cap
+        self._floor = floor
+        self._bound = base
+
+    def next(self):
+        bound = self._bound
+        self._bound = min(self._cap, bound * 2)
+        return self._floor + spread(bound)
+
+    def reset(self):
+        self._bound = self._base
+
+
+def spread(bound):
+    """A uniformly random number of milliseconds, less than `bound` (1 to 2**30)."""
+    return random.getrandbits(30) % bound
+
+
+class Retry:
+    """When the broker may be tried again. `interval` is the ms between two reports."""
 
     def __init__(self, interval):
-        self.interval = interval
-        self.due = after(spread(interval))
+        self._interval = interval
+        self.due = after(0)
         self._backoff = Backoff(cap=max(4000, min(600000, 2 * interval)))
         self._young = False  # the connection is not yet known to be a good one
         self._up = False
         self._young_until = self._kicked_until = 0
         self._kicks = 0
 
-    def not_before(self, ms):
-        """The next report is at least that far away."""
-        if until(self.due) < ms:
-            self.due = after(ms)
+    def left(self):
+        """Milliseconds until then, 0 or less when it may be tried."""
+        if until(self.due) < 0:
+            self.due = after(0)  # ticks wrap: what is past must not become far away
+        return until(self.due)
 
     def connected(self):
         self._young = self._up = True
         self._young_until = after(_STABLE)
-        self._kicked_until = after(self.interval)  # another client with this id has reported by then
+        self._kicked_until = after(self._interval)  # another client with this id has reported by then
 
     def check(self):
         """Called while connected: a connection that has lived long is a good one, and was not kicked."""
@@ -51,7 +74,7 @@ class Schedule:
             self._kicks = 0
 
     def good(self):
-        """The broker has answered a report: what fails from now on is a first failure."""
+        """The broker's service has answered: what fails from now on is a first failure."""
         self._young = False
         self._backoff.reset()
 
@@ -63,7 +86,7 @@ class Schedule:
         wait = self._backoff.next()
         if lasting:
             wait += _LASTING  # still jittered: a fleet whose policy is mended must not come back at once
-        self.not_before(wait)
+        self.due = after(wait)
         return wait
 
     def kicked(self):

@@ -2,8 +2,11 @@
 """Keeps the agent's status: the last outcome, counts, the last error. It can also write a log."""
 
 from ..errors import described
+from ..port import const
 
-ERROR, INFO, DEBUG = 1, 2, 3
+ERROR = const(1)
+INFO = const(2)
+DEBUG = const(3)
 
 
 class Status:
@@ -15,6 +18,7 @@ class Status:
         self.values = {
             "outcome": None,
             "error": None,
+            "category": None,
             "report_id": None,
             "bytes": 0,
             "accepted": 0,
@@ -26,23 +30,18 @@ class Status:
             "last_error": "; ".join(warnings) or None,
         }
 
-    def outcome(self, what, error=None, kind=None):
+    def outcome(self, what, error=None, kind=None, category=None):
         """Notes the outcome `what`: accepted, rejected, unknown or error. It allocates nothing, so it works without
         memory."""
         values = self.values
         values["outcome"] = what
         values["error"] = kind
+        values["category"] = category
         values["errors" if what == "error" else what] += 1
         if error is not None:
             values["last_error"] = error
         self.changed = True
         self.say(INFO if error is None else ERROR, what if error is None else error)
-
-    def heard(self, response):
-        """Notes a response that does not answer the waiting report (or None). One that cannot be read is an error."""
-        if response is not None and response.status == "malformed":
-            self.values["last_error"] = response.message
-            self.say(ERROR, response.message)
 
     def say(self, level, text):
         """Writes to the log, if there is one. An error in the application's log function does not end the agent."""
@@ -52,16 +51,16 @@ class Status:
         except Exception as e:
             self._raised("log() raised ", e)
 
-    def tell(self, told):
-        """Calls `told()` once after a change; whether there was one. The application's own mistakes there do not end
-        the reports."""
+    def notify(self, on_outcome):
+        """Calls `on_outcome()` once after a change. Returns whether there was one. An error in the application's
+        function does not end the agent."""
         changed = self.changed
         self.changed = False
-        if changed and told is not None:
+        if changed and on_outcome is not None:
             try:
-                told()
+                on_outcome()
             except Exception as e:
-                self._raised("told() raised ", e)
+                self._raised("on_outcome() raised ", e)
         return changed
 
     def _raised(self, what, e):

@@ -10,21 +10,21 @@ class Board:
     missing."""
 
     def __init__(self, settings, values):
-        self._light = self._watchdog = self._uplink = None
+        self._led = self._watchdog = self._network = None
         self._values = values
         if settings.wifi_ssid or settings.ethernet is not False:
-            self._uplink = Network(settings, self.beat)
+            self._network = Network(settings, self.beat)
         if settings.led != "":
             from .led import LED
 
-            self._light = LED(settings.led)
+            self._led = LED(settings.led)
         if settings.watchdog:
             self._watchdog = _watchdog(settings.watchdog)
 
     def connect(self):
         """Brings the network up if it is not. Raises NetworkError with the reason."""
-        if self._uplink is not None:
-            self._uplink.connect()
+        if self._network is not None:
+            self._network.connect()
 
     def beat(self):
         """Feeds the watchdog and updates the LED.
@@ -34,8 +34,8 @@ class Board:
         """
         if self._watchdog is not None:
             self._watchdog.feed()
-        if self._light is not None:
-            self._light.show(self._values)
+        if self._led is not None:
+            self._led.show(self._values)
 
 
 def _watchdog(seconds):

@@ -10,17 +10,16 @@ CLOCK = const(0b10100000)  # two: the clock is not set
 REFUSED = const(0b10101000)  # three: the broker refuses, its identity is wrong, or the settings are wrong
 NETWORK = const(0b10101010)  # four, without a pause: there is no connection to the broker
 
-_REFUSING = ("AuthError", "TLSError", "SettingsError")
-
 
 def pattern(values):
     """The pattern for `values`, the dict of Agent.status()."""
     outcome = values["outcome"]
     if outcome == "accepted":
         return WELL
-    if outcome == "rejected" or values["error"] in _REFUSING:
+    category = values["category"]
+    if outcome == "rejected" or category == "trust" or category == "settings":
         return REFUSED
-    return CLOCK if values["error"] == "ClockError" else NETWORK
+    return CLOCK if category == "clock" else NETWORK
 
 
 class LED:

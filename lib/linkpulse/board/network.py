@@ -39,8 +39,8 @@ class Network:
             if not nic.isconnected():
                 self._begin()
                 self._wait()
-        except OSError as e:
-            self._fail("error %s" % e.args[0])
+        except (OSError, RuntimeError) as e:  # an ESP32 raises the second for what it has no number for
+            self._fail("error %s" % (e.args[0] if e.args else e))
         self._failures = 0
 
     def _wifi(self):
@@ -70,7 +70,7 @@ class Network:
         if self._ssid:
             try:
                 self._nic.connect(self._ssid, self._password)
-            except OSError:
+            except (OSError, RuntimeError):
                 # An ESP32 is still trying by itself. Start from the beginning.
                 self._nic.disconnect()
                 self._nic.connect(self._ssid, self._password)
@@ -98,7 +98,7 @@ class Network:
             self._failures = 0
             try:
                 self._nic.active(False)
-            except OSError:
+            except (OSError, RuntimeError):
                 pass  # report the first reason
         name = "the WiFi network %s" % self._ssid if self._ssid else "Ethernet"
         raise NetworkError("%s is not up: %s" % (name, reason))

@@ -11,10 +11,14 @@ class time:  # noqa: N801 (it stands for MicroPython's module)
 
     _PERIOD = 1 << 30
 
+    sleep = staticmethod(_time.sleep)
     sleep_ms = staticmethod(lambda ms: _time.sleep(ms / 1000))
     ticks_ms = staticmethod(lambda: _time.monotonic_ns() // 1000000 % time._PERIOD)
     ticks_add = staticmethod(lambda ticks, ms: (ticks + ms) % time._PERIOD)
     ticks_diff = staticmethod(lambda a, b: (a - b + time._PERIOD // 2) % time._PERIOD - time._PERIOD // 2)
+
+
+POLLS_DESCRIPTORS = False
 
 
 def const(value):

@@ -6,7 +6,10 @@ const(value); mem_alloc() and mem_free() in bytes; print_exception(e, file); the
 
 from gc import mem_alloc, mem_free  # noqa: F401
 from micropython import const  # noqa: F401
-from sys import print_exception  # noqa: F401
+from sys import platform, print_exception  # noqa: F401
+
+# Whether select.poll() sleeps for a socket, but looks every millisecond for other objects such as TLS streams.
+POLLS_DESCRIPTORS = platform == "linux"
 
 
 def wall_clock():

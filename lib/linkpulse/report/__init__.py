@@ -6,35 +6,44 @@ An application with its own MQTT connection publishes what `report()` returns to
 """
 
 from ..errors import CollectError, ProtocolError, described
+from ..port import const
 from .response import Response, parse
 from .writer import ReportWriter
 from ..sample.counters import Counters
 from ..sample.sockets import SocketTable
+
+_EARLIER = const(3)  # reports that wait for a late answer, besides the last one
 
 
 class Reporter:
     """Reports what `collector` reads, in the name of `thing`.
 
     `next_id()` returns the id of a new report, an integer that is higher than all before (report_ids.Ids().next).
-    `topic` is the topic for reports; None means the reserved topic of AWS IoT. `format`, `tags`, `connections` and
+    `topic` is the topic for reports; "" means the reserved topic of AWS IoT. `format`, `tags`, `connections` and
     `size` are explained at ReportWriter.
     """
 
-    def __init__(self, collector, thing, next_id, format="cbor", tags="short", topic=None, connections=50, size=0):
+    def __init__(self, collector, thing, next_id, *, format="cbor", tags="short", topic="", connections=50, size=0):
+        # What reads the answers is loaded now: at the first answer memory may be short.
+        if format == "cbor":
+            from .response_cbor import fields
+        else:
+            from .response_json import fields
         self.topic = topic or "$aws/things/%s/defender/metrics/%s" % (thing, format)
         self.accepted = self.topic + "/accepted"
         self.rejected = self.topic + "/rejected"
-        self.report_id = None  # the id of the report that waits for an answer
+        self.report_id = None  # the id of the last report, until an answer names it
         self.problem = None  # why a block is missing from the last report
         self._collector = collector
-        self._told = getattr(collector, "accepted", None)
+        self._on_accepted = getattr(collector, "accepted", None)
         self._next_id = next_id
-        self._cbor = format == "cbor"
+        self._fields = fields
         self.counters = Counters(collector.width, collector.counts_from_start)
         self._sockets = SocketTable(connections)
         self._report = ReportWriter(format, tags, connections, size)
+        self._earlier = None  # [(report id, counters' snapshot)] of reports before the last one that had no answer
         self._empty = True  # whether to send blocks without entries
-        self._sent_empty = False
+        self._sent_empty = self._rejected = False
 
     @property
     def skipped(self):
@@ -71,15 +80,19 @@ class Reporter:
     def report(self):
         """Makes a new report. Returns a memoryview of bytes, valid until the next report.
 
-        An earlier report that has no answer yet counts as unanswered. Raises CollectError if there is nothing to
-        report, and TooLarge if the report does not fit its buffer.
+        The answer to an earlier report may still come. Raises CollectError if there is nothing to report, and TooLarge
+        if the report does not fit its buffer.
         """
+        snapshot = self.counters.snapshot() if self.report_id is not None else None
+        if snapshot is not None:
+            self._earlier = (self._earlier or [])[1 - _EARLIER :] + [(self.report_id, snapshot)]
         self.report_id = None
         self._sample()
         s = self._sockets
         self._sent_empty = self._empty and (
             s.tcp_read and not (s.tcp_total and s.connections) or s.udp_read and not s.udp_total
         )
+        self._rejected = False
         report_id = self._next_id()
         payload = self._report.write(report_id, self.counters, s, self._empty)
         self.report_id = report_id
@@ -88,9 +101,9 @@ class Reporter:
     def receive(self, topic, payload):
         """Reads a message. Returns a Response, or None if it is not an answer to this thing's reports.
 
-        `topic` and `payload` are bytes or text. Only the acceptance of the report that waits moves the counters'
-        baseline. Nothing that a broker sends raises an error: an unreadable answer is a Response with the status
-        "malformed".
+        `topic` and `payload` are bytes or text. Only an acceptance that names one of the last four reports moves the
+        counters' baseline. Nothing that a broker sends raises an error: an unreadable answer is a Response with the
+        status "malformed".
         """
         name = topic if isinstance(topic, str) else _decoded(topic)
         if name == self.accepted:
@@ -100,21 +113,43 @@ class Reporter:
         else:
             return None
         try:
-            response = parse(status, payload, self._cbor, self.report_id)
+            unanswered = [self.report_id] + [report[0] for report in self._earlier or ()]
+            response = parse(status, payload, self._fields, unanswered)
         except ProtocolError as e:
             return Response("malformed", None, None, str(e))
-        waiting = self.report_id is not None
-        if waiting and (response.report_id == self.report_id or (status == "rejected" and response.report_id is None)):
+        self._match(response, status)
+        if response.code == "InvalidPayload" and response.matches and not response.late and self._sent_empty:
+            # Some services refuse empty lists, so leave such blocks out from now on.
+            self._empty = False
+        return response
+
+    def _match(self, response, status):
+        if response.report_id is None:
+            if status == "rejected" and self.report_id is not None and not self._rejected:
+                # It may be an old one that the broker sends again, so an acceptance can still follow.
+                response.matches = self._rejected = True
+        elif response.report_id == self.report_id:
             response.matches = True
             self.report_id = None
             if status == "accepted":
+                self._earlier = None
                 self.counters.commit()
-                if self._told is not None:
-                    self._told()
-            elif response.code == "InvalidPayload" and self._sent_empty:
-                # Some services refuse empty lists, so leave such blocks out from now on.
-                self._empty = False
-        return response
+                self._empty |= self._sent_empty
+                if self._on_accepted is not None:
+                    self._on_accepted()
+        else:
+            self._late(response)
+
+    def _late(self, response):
+        earlier = self._earlier or ()
+        for i in range(len(earlier)):
+            if earlier[i][0] == response.report_id:
+                response.matches = response.late = True
+                if response.status == "accepted":
+                    self.counters.commit_late(earlier[i][1])
+                # The reports before an accepted one are in it.
+                self._earlier = (earlier[:i] if response.status == "rejected" else []) + earlier[i + 1 :]
+                return
 
 
 def _decoded(topic):

@@ -12,8 +12,8 @@ class Response:
     """An answer to a report.
 
     `status` is "accepted", "rejected" or "malformed". `report_id` is an integer, or None if the broker left it out.
-    `code` and `message` are texts that explain a rejection, or None. `matches` says whether it answers the report that
-    is waiting; Reporter.receive sets it.
+    `code` and `message` are texts that explain a rejection, or None. Reporter.receive sets `matches`, when it answers a
+    report that had no answer yet, and `late`, when that report is not the last one.
     """
 
     def __init__(self, status, report_id, code=None, message=None):
@@ -21,27 +21,23 @@ class Response:
         self.report_id = report_id
         self.code = code
         self.message = message
-        self.matches = False
+        self.matches = self.late = False
 
     def __repr__(self):
         text = "<Response %s to %s" % (self.status, self.report_id)
         return "%s: %s, %s>" % (text, self.code, self.message) if self.code else text + ">"
 
 
-def parse(status, payload, cbor, expected):
-    """The Response in `payload`. `status` is the last part of the topic.
+def parse(status, payload, fields, expected):
+    """The Response in `payload`. `status` is the last part of the topic, `fields` the function of response_cbor or
+    response_json.
 
-    In one documented form of an acceptance, the report id is a key; `expected` is the id to look for there. Raises
-    ProtocolError if it is not a response.
+    In one documented form of an acceptance, the report id is a key; `expected` is a sequence of the ids to look for
+    there. Raises ProtocolError if it is not a response.
     """
     if len(payload) > MAX_SIZE:
         raise ProtocolError("a response of %d bytes: over %d" % (len(payload), MAX_SIZE))
     try:
-        # A device reads only one of the two formats.
-        if cbor:
-            from .response_cbor import fields
-        else:
-            from .response_json import fields
         report_id, code, message = fields(payload, expected)
     except (ValueError, TypeError, RuntimeError) as e:
         # UnicodeError and microcbor.Malformed are ValueErrors. RuntimeError comes from too deep a nesting.

@@ -23,8 +23,8 @@ def _map(r, found, expected, outer):
         key = bytes(r.text())
         if outer and key == b"reportId":
             found[0] = r.int()
-        elif outer and found[0] is None and key == str(expected).encode():
-            found[0] = expected
+        elif outer and found[0] is None and key.isdigit() and int(key) in expected:
+            found[0] = int(key)
             r.skip()
         elif outer and key == b"statusDetails" and r.peek() == MAP:
             _map(r, found, expected, False)

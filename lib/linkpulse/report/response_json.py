@@ -18,14 +18,20 @@ def fields(payload, expected):
     if not isinstance(body, dict):
         raise ValueError("not a map")
     report_id = body.get("reportId")
-    if report_id is None and str(expected) in body:
-        report_id = expected
+    if report_id is None:
+        report_id = _by_key(body, expected)
     if report_id is not None and (not isinstance(report_id, int) or isinstance(report_id, bool)):
         raise ValueError("reportId is not an integer")
     details = body.get("statusDetails")
     if not isinstance(details, dict):
         details = {}
     return report_id, _text(details.get("ErrorCode")), _text(details.get("ErrorMessage"))
+
+
+def _by_key(body, expected):
+    for number in expected:
+        if str(number) in body:
+            return number
 
 
 def _text(value):

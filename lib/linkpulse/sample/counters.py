@@ -97,6 +97,20 @@ class Counters:
                 if self.names.seen(slot):
                     self._rebase(slot << 3)
 
+    def snapshot(self):
+        """The last sample, for `commit_late()`; None where it came to nothing."""
+        if self._collected:
+            found = self._now[:]
+            found.append(self.gaps)
+            return found
+
+    def commit_late(self, snapshot):
+        """The report of that earlier sample was accepted. Nothing happens where an interface has come, gone or been
+        reset since: then the difference goes on counting from where it did."""
+        if snapshot[-1] == self.gaps:
+            for i in range(len(snapshot) - 1):
+                self._base[i] = snapshot[i]
+
     def baseline(self):
         """(name, eight values) for each interface of the last sample. `restore` takes them after a restart."""
         for slot in range(self.names.known()):

@@ -3,7 +3,7 @@
 
 umqtt reads byte by byte and believes every length. Therefore this class reads a packet completely, checks it, and only
 then lets umqtt read it. umqtt 1.3.4 and 1.8.0 use these methods: `connect(addr)` with the result of
-`Resolver.getaddrinfo`, `read(n)`, `write(buf[, n])`, `setblocking(flag)`, `settimeout(t)`, `close()`.
+`getaddrinfo()`, `read(n)`, `write(buf[, n])`, `setblocking(flag)`, `settimeout(t)`, `close()`.
 
 It raises the errors of a TLSStream, ProtocolError for a packet that MQTT does not allow here, and TooLarge.
 """
@@ -18,28 +18,14 @@ _LEAST = {CONNACK: 2, PUBLISH: 2, PUBACK: 2, SUBACK: 3, PINGRESP: 0}
 _MOST = const(262144)  # twice the limit of AWS IoT; a larger message is not read
 
 
-class Resolver:
-    """Replaces the module `socket` for umqtt.simple."""
-
-    def __init__(self, stream):
-        self._stream = stream
-
-    def socket(self, *_):
-        return self._stream
-
-    def getaddrinfo(self, host, port, *_):
-        # The name is resolved in connect(), which tries every address.
-        return [(0, 0, 0, "", (host, port))]
-
-
 class MQTTPackets:
-    """MQTT packets over `link`. `size` is the size of the buffer in bytes, and of the largest packet that is accepted.
+    """MQTT packets over `stream`. `size` is the size in bytes of the buffer, and of the largest packet that is taken.
 
     Reading and writing share the buffer, because umqtt reads a packet to its end before it writes the next.
     """
 
-    def __init__(self, link, size=1024):
-        self._link = link
+    def __init__(self, stream, size=1024):
+        self._stream = stream
         self._buf = bytearray(size)
         self._view = memoryview(self._buf)
         self.expect(0, -1)
@@ -59,21 +45,29 @@ class MQTTPackets:
 
     def between_packets(self):
         """Whether the connection can continue, because no packet is half read or half written."""
-        return self._link.connected() and not self._unsent and not self._partial
+        return self._stream.connected() and not self._unsent and not self._partial
+
+    def socket(self, *_):
+        # It also stands where umqtt looks for the module `socket`.
+        return self
+
+    def getaddrinfo(self, host, port, *_):
+        # connect() resolves the name and tries every address.
+        return [(0, 0, 0, "", (host, port))]
 
     def connect(self, address):
         self._forget()
-        self._link.connect(address[0], address[1])
+        self._stream.connect(address[0], address[1])
 
     def close(self):
         self._unsent = 0
-        self._link.close()
+        self._stream.close()
 
     def setblocking(self, flag):
         self._blocking = flag
 
     def settimeout(self, _):
-        pass  # the link has the deadline
+        pass  # the TLS stream has the deadline
 
     def write(self, buf, n=None):
         if n is None:
@@ -93,7 +87,7 @@ class MQTTPackets:
     def flush(self):
         """Sends what was written. A packet that fits the buffer becomes one TLS record."""
         if self._unsent:
-            self._link.send(self._view[: self._unsent])
+            self._stream.send(self._view[: self._unsent])
             self._unsent = 0
 
     def read(self, n):
@@ -109,8 +103,8 @@ class MQTTPackets:
     def _fetch(self):
         # Reads the next packet for umqtt completely. False if there is no packet and umqtt does not want to wait.
         self.flush()
-        while self._blocking or self._link.ready(0):
-            if self._receive() and self._wanted():
+        while self._blocking or self._stream.ready(0):
+            if self._receive() and self._for_umqtt():
                 return True
         return False
 
@@ -118,7 +112,7 @@ class MQTTPackets:
         # One packet: type, length (at most four bytes: MQTT 3.1.1, 2.2.3), body.
         self._at = self._end = 0
         buf = self._buf
-        if not self._link.receive(self._view[:1], self._blocking):
+        if not self._stream.receive(self._view[:1], self._blocking):
             return False
         self._partial = True
         at = 0
@@ -127,7 +121,7 @@ class MQTTPackets:
             at += 1
             if at > 4:
                 raise ProtocolError("a packet length from the broker has more than four bytes")
-            self._link.receive(self._view[at : at + 1], True)
+            self._stream.receive(self._view[at : at + 1], True)
             length |= (buf[at] & 127) << 7 * (at - 1)
             if buf[at] < 128:
                 break
@@ -139,7 +133,7 @@ class MQTTPackets:
         open_ended = kind == PUBLISH or kind == SUBACK
         if least is None or length < least or not (open_ended or length == least) or (kind != PUBLISH and buf[0] & 15):
             raise ProtocolError("a packet 0x%02x of %d bytes from the broker" % (buf[0], length))
-        self._link.receive(self._view[at + 1 : at + 1 + length], True)
+        self._stream.receive(self._view[at + 1 : at + 1 + length], True)
         if kind == PUBLISH:
             self._check_publish(at + 1, length)
         self._end = at + 1 + length
@@ -154,14 +148,14 @@ class MQTTPackets:
             raise TooLarge("a packet of %d bytes from the broker, over %d" % (length, len(self._buf)))
         if self._expected == CONNACK:
             raise ProtocolError("the broker's first packet is 0x%02x, not CONNACK" % head)
-        self._link.receive(self._view[:2], True)
+        self._stream.receive(self._view[:2], True)
         topic = self._buf[0] << 8 | self._buf[1]
         qos = head & 6
         if qos > 2 or length < 2 + topic + qos:
             raise ProtocolError("a large message from the broker is not what MQTT allows")
         self._pass_over(topic)
         if qos:
-            self._link.receive(self._view[2:4], True)
+            self._stream.receive(self._view[2:4], True)
         self._pass_over(length - 2 - topic - qos, 4)
         self._partial = False
         if qos:
@@ -173,7 +167,7 @@ class MQTTPackets:
     def _pass_over(self, n, at=0):
         while n > 0:
             part = min(n, len(self._buf) - at)
-            self._link.receive(self._view[at : at + part], True)
+            self._stream.receive(self._view[at : at + part], True)
             n -= part
 
     def _check_publish(self, at, length):
@@ -183,7 +177,7 @@ class MQTTPackets:
         if length < 2 + (self._buf[at] << 8 | self._buf[at + 1]) + qos:  # with QoS 1, the packet id has two more bytes
             raise ProtocolError("a message from the broker is shorter than its topic")
 
-    def _wanted(self):
+    def _for_umqtt(self):
         kind = self._buf[0] & 0xF0
         if (kind == CONNACK) != (self._expected == CONNACK):
             raise ProtocolError("the packet 0x%02x from the broker, where CONNACK must come once" % self._buf[0])

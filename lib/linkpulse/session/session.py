@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """MQTT over mutual TLS. It uses umqtt.simple (1.3.4 and 1.8.0) unchanged, on a stream with deadlines."""
 
+import gc
 import umqtt.simple
-from ..errors import ClockError, NetworkError, ProtocolError, TimedOut
+from ..errors import NetworkError, ProtocolError, TimedOut
 from ..port import const, time
-from ..port.clock import epoch, synchronize
-from .mqtt_packets import CONNACK, PUBACK, SUBACK, Resolver, MQTTPackets
+from .mqtt_packets import CONNACK, PUBACK, SUBACK, MQTTPackets
 from .subscribe import refused, subscribe
 from .tls_stream import TLSStream
 from .trust import context
@@ -18,27 +18,25 @@ _MESSAGES = const(16)
 class Session:
     """One connection to the broker in `settings`.
 
-    `received(topic, payload)` is called for every message; both are bytes. `board`, if given, brings up the network,
-    and its beat() is called several times a second while the session waits.
+    `received(topic, payload)` is called for every message; both are bytes. `beat()`, if given, is called
+    several times a second while the session waits. The clock must be right, because TLS checks dates.
 
     Every operation ends within `settings.timeout` seconds. An operation that waits for an acknowledgement is tried
     three times on the same connection, so it ends within three times that. Only the platform's name resolution has its
     own limits. Every error is a LinkpulseError, and the session is closed then.
     """
 
-    def __init__(self, settings, received, board=None):
+    def __init__(self, settings, received, beat=None):
         self._host = settings.host
         self._port = settings.port
         self._files = settings.ca, settings.cert, settings.key
-        self._server_name = settings.server_name
-        self._client_id = settings.client_id
+        self._client_id = settings.client_id.encode()  # umqtt writes len() as the length
         self._timeout = settings.timeout * 1000
         # With twice the interval, the reports keep the connection alive. The bounds are those of AWS IoT.
         self._keep_alive = min(1200, max(60, 2 * settings.interval))
         self._received = received
-        self._board = board
-        self._ntp = settings.ntp
-        self._link = self._stream = None
+        self._stream = TLSStream(settings.server_name, beat)
+        self._packets = MQTTPackets(self._stream)
         self._client = None
         self._sent = 0
         self._dup = 0
@@ -48,21 +46,14 @@ class Session:
 
     def connect(self):
         """Connects, and continues the session that the broker has for this client. Returns whether it had one."""
-        beat = None
-        if self._board is not None:
-            beat = self._board.beat
-            self._board.connect()
-        if self._ntp and epoch() is None:
-            synchronize(self._ntp)
-        if epoch() is None:
-            raise ClockError("the clock is not set, and TLS needs it: set it, or name a server in `ntp`")
-        if self._stream is None:
-            self._link = TLSStream(context(*self._files), self._server_name, beat)
-            self._stream = MQTTPackets(self._link)
+        # From the files each time, because certificates are renewed while the agent runs. What the last connection had
+        # must be gone before: there is no room for both.
+        gc.collect()
+        self._stream.context = context(*self._files)
         client = umqtt.simple.MQTTClient(self._client_id, self._host, self._port, keepalive=self._keep_alive)
         client.set_callback(self._received)
         own = umqtt.simple.socket
-        umqtt.simple.socket = Resolver(self._stream)
+        umqtt.simple.socket = self._packets
         try:
             present = self._operate(CONNACK, -1, client.connect, False)
         finally:
@@ -82,7 +73,7 @@ class Session:
         """Takes the messages that arrive within `timeout` ms, and at most 16, so that a flood does not block the
         program."""
         for _ in range(_MESSAGES):
-            if self._client is None or not self._link.ready(timeout):
+            if self._client is None or not self._stream.ready(timeout):
                 return
             self._operate(0, -1, self._client.check_msg)
             timeout = 0
@@ -92,13 +83,13 @@ class Session:
         one."""
         quiet = time.ticks_diff(time.ticks_ms(), self._sent)
         due = self._keep_alive * 750
-        if not self._stream.ponged:
+        if not self._packets.ponged:
             if quiet >= self._timeout:
                 self.close()
                 raise TimedOut("the broker did not answer a ping")
             return self._timeout - quiet
         if quiet >= due:
-            self._stream.ponged = False
+            self._packets.ponged = False
             self._operate(0, -1, self._client.ping)
             self._sent = time.ticks_ms()
             return self._timeout
@@ -108,17 +99,15 @@ class Session:
         """Sends DISCONNECT, if that works within a second, and closes the connection."""
         client = self._client
         self._client = None
-        if self._stream is None:
-            return
         try:
             if client is not None:
-                self._link.arm(1000)
-                self._stream.write(b"\xe0\0")
-                self._stream.flush()
+                self._stream.arm(1000)
+                self._packets.write(b"\xe0\0")
+                self._packets.flush()
         except Exception:
             pass  # the connection is lost already, or there is no memory: close without DISCONNECT
         finally:
-            self._stream.close()
+            self._packets.close()
 
     def _acknowledged(self, expected, call, topic, payload):
         # Sends the same packet with the same id until the acknowledgement comes (MQTT 3.1.1, 4.4).
@@ -139,20 +128,19 @@ class Session:
 
     def _operate(self, expected, packet_id, call, *args, retry=0):
         # Makes one call of umqtt with one deadline. umqtt has four errors for packets that it does not understand.
-        # After
-        # the stream's checks, only a refusal can cause one. The stream stays open only after success, or if an answer
-        # is late while `retry` allows another attempt.
-        stream = self._stream
-        self._link.arm(self._timeout)
-        stream.expect(expected, packet_id)
+        # After the stream's checks, only a refusal can cause one. The stream stays open only after success, or if an
+        # answer is late while `retry` allows another attempt.
+        packets = self._packets
+        self._stream.arm(self._timeout)
+        packets.expect(expected, packet_id)
         keep = False
         try:
             result = call(*args)
-            stream.flush()
+            packets.flush()
             keep = True
             return result
         except TimedOut:
-            keep = retry > 0 and stream.between_packets()
+            keep = retry > 0 and packets.between_packets()
             raise
         except umqtt.simple.MQTTException as e:
             raise refused(e.args[0])
@@ -161,11 +149,11 @@ class Session:
         finally:
             if not keep:
                 self._client = None
-                stream.close()
+                packets.close()
 
     def _publish(self, topic, payload):
         # umqtt copies `retain` into the first byte, and DUP belongs there.
-        self._client.publish(topic, payload, self._dup, 1)
+        self._client.publish(topic.encode(), payload, self._dup, 1)
 
     def _subscribe(self, topics, _):
-        subscribe(self._client, self._stream, topics)
+        subscribe(self._client, self._packets, topics)

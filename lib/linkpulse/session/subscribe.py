@@ -14,7 +14,7 @@ _REFUSALS = {
 }
 
 
-def subscribe(client, stream, topics):
+def subscribe(client, packets, topics):
     """Sends one SUBSCRIBE with QoS 1 for all `topics`, and reads its SUBACK.
 
     umqtt 1.3.4 cannot do this: it writes a length of one byte, too short for a long thing name, and one filter only.
@@ -22,20 +22,21 @@ def subscribe(client, stream, topics):
     client.pid += 1
     length = 2
     for topic in topics:
-        length += 3 + len(topic)
-    stream.write(b"\x82")
+        length += 3 + len(topic.encode())
+    packets.write(b"\x82")
     if length > 127:
-        stream.write(bytes((length & 127 | 128, length >> 7)))
+        packets.write(bytes((length & 127 | 128, length >> 7)))
     else:
-        stream.write(bytes((length,)))
-    stream.write(bytes((client.pid >> 8, client.pid & 255)))
+        packets.write(bytes((length,)))
+    packets.write(bytes((client.pid >> 8, client.pid & 255)))
     for topic in topics:
-        stream.write(bytes((len(topic) >> 8, len(topic) & 255)))
-        stream.write(topic.encode())
-        stream.write(b"\x01")
+        name = topic.encode()
+        packets.write(bytes((len(name) >> 8, len(name) & 255)))
+        packets.write(name)
+        packets.write(b"\x01")
     while client.wait_msg() != SUBACK:
         pass
-    answer = stream.read(3 + len(topics))
+    answer = packets.read(3 + len(topics))
     for i in range(len(topics)):
         if answer[3 + i] > 2:
             raise AuthError("the broker refuses a subscription to " + topics[i])

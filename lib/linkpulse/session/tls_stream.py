@@ -6,10 +6,13 @@ the handshake), or TimedOut.
 """
 
 import errno
-from ..errors import NetworkError, TimedOut
-from ..port import const, select, socket, time
-from .trust import explain
+from ..errors import AuthError, NetworkError, TimedOut
+from ..port import POLLS_DESCRIPTORS, const, select, socket, time
+from .trust import REFUSED, explain
 
+_TOO_OFTEN = const(5)
+_EPIPE = const(32)
+_ALERT = const(21)  # a TLS record with an alert (RFC 5246, 6.2.1): seven bytes
 PIECE = const(250)  # the most ms of waiting between two beats
 _BROKEN = select.POLLERR | select.POLLHUP
 
@@ -17,13 +20,17 @@ _BROKEN = select.POLLERR | select.POLLHUP
 class TLSStream:
     """A TLS connection. `beat()`, if given, is called several times a second while it waits."""
 
-    def __init__(self, context, server_name, beat=None):
-        self._context = context
+    def __init__(self, server_name, beat=None):
+        self.context = None  # an SSLContext, to be set before each connect()
         self._server_name = server_name
         self._beat = beat
         self._poll = select.poll()
+        # Where the platform looks every millisecond for TLS, it is the socket that is waited for.
+        self._idle = select.poll() if POLLS_DESCRIPTORS else None
+        self._unread = False  # TLS may hold more of what it has read
         self._raw = self._tls = None
         self._secured = self._answered = False
+        self._broken = 0  # handshakes in a row that ended without a word, after the broker had answered
         self.arm(0)
 
     def arm(self, timeout):
@@ -46,16 +53,21 @@ class TLSStream:
         for i, info in enumerate(found):
             try:
                 # Each address gets its share of the time, so that one that never answers does not take it all.
-                return self._connect(info, self.left() // (len(found) - i))
+                self._connect(info, self.left() // (len(found) - i))
+                self.context = None  # what was parsed goes with the connection
+                return
             except OSError as e:
+                wrapping = self._wrapping
                 self.close()
-                if abs(e.args[0]) == errno.ENOMEM:  # from TLS, if it uses the Python heap
-                    raise MemoryError
+                if abs(e.args[0]) == errno.ENOMEM:
+                    if wrapping:  # TLS may use the Python heap
+                        raise MemoryError
+                    raise NetworkError("no free TCP connection: close some, or build lwIP with more")
                 error = NetworkError("%s port %d does not answer (error %s)" % (host, port, e.args[0]))
         raise error
 
     def _connect(self, info, timeout):
-        self._secured = self._answered = False
+        self._secured = self._answered = self._wrapping = False
         self._raw = socket.socket(info[0], info[1])
         self._raw.setblocking(False)
         try:
@@ -65,10 +77,13 @@ class TLSStream:
                 raise
             self._established(timeout)
         # The first write does the handshake, because there it has our deadline.
-        self._tls = self._context.wrap_socket(
+        self._wrapping = True
+        self._tls = self.context.wrap_socket(
             self._raw, server_hostname=self._server_name, do_handshake_on_connect=False
         )
         self._poll.register(self._tls, select.POLLIN)
+        if self._idle is not None:
+            self._idle.register(self._raw, select.POLLIN)
 
     def _established(self, timeout):
         # The platform's own timeout is not used, because `beat` would not be called then.
@@ -94,6 +109,8 @@ class TLSStream:
         self._tls = self._raw = None
         if tls is not None:
             self._poll.unregister(tls)
+            if self._idle is not None:
+                self._idle.unregister(raw)
             _close(tls)
         if raw is not None:
             _close(raw)
@@ -102,8 +119,11 @@ class TLSStream:
         """Waits at most `timeout` ms. Returns whether there is something to read."""
         if self._tls is None:
             raise NetworkError("not connected")
+        if self._idle is not None and not self._unread:
+            return bool(self._idle.poll(timeout))
         self._poll.modify(self._tls, select.POLLIN)
-        return bool(self._poll.poll(timeout))
+        self._unread = bool(self._poll.poll(0 if self._idle is not None else timeout))
+        return self._unread or self._idle is not None and bool(self._idle.poll(timeout))
 
     def send(self, view):
         """Sends all of `buf`. The first call does the handshake before that."""
@@ -113,6 +133,7 @@ class TLSStream:
             if n:
                 at += n
                 self._secured = True
+                self._broken = 0
             else:
                 self._wait(select.POLLOUT)
 
@@ -129,6 +150,7 @@ class TLSStream:
                 raise NetworkError("the broker closed the connection")
             else:
                 at += n
+                self._unread = True
         return True
 
     def _try(self, write, view):
@@ -140,7 +162,30 @@ class TLSStream:
         try:
             return self._tls.write(view) if write else self._tls.readinto(view)
         except (OSError, ValueError) as e:
-            raise explain(e, not self._secured, self._answered)
+            if self._secured:
+                raise explain(e)
+            raise self._handshake_failed(e)
+
+    def _handshake_failed(self, e):
+        # A broker that refuses this device's certificate says so in an alert. The alert is still on the socket if the
+        # write of the certificate has failed. A broker that restarts or hands over its load says nothing.
+        alert = 0
+        if isinstance(e, OSError):
+            # Only the device's second flight can meet a closed pipe.
+            self._answered |= abs(e.args[0]) == _EPIPE
+            try:
+                record = self._raw.read(7)
+                if record and len(record) == 7 and record[0] == _ALERT:
+                    alert = record[6]
+            except OSError:
+                pass
+        error = explain(e, alert)
+        if not isinstance(error, NetworkError):
+            self._broken = 0
+        elif self._answered:
+            self._broken += 1
+            return (AuthError if self._broken >= _TOO_OFTEN else NetworkError)(REFUSED)
+        return error
 
     def _wait(self, what):
         self._poll.modify(self._tls, what)

@@ -15,10 +15,15 @@ _REASONS = (
     ("not correctly signed", "the server's certificate is not signed by the CA in `ca`: is it the right broker?"),
 )
 _MAX_FILE = const(16384)
+REFUSED = "the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?"
+# Alerts that mean this device or what it speaks (RFC 5246, 7.2.2; 116 is RFC 8446's certificate_required).
+_REFUSALS = b"\x28\x2a\x2b\x2c\x2d\x2e\x2f\x30\x31\x33\x46\x47\x74"
 _FATAL_ALERT = -0x7780  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
 _FAILURES = {
-    -0x7A00: "the server's certificate is not one for a server: give the broker one with that key usage",
-    -0x6E80: "the broker speaks an older TLS than 1.2: let it speak 1.2",
+    -0x7A00: (TLSError, "the server's certificate is not one for a server: give the broker one with that key usage"),
+    -0x6E80: (TLSError, "the broker speaks an older TLS than 1.2: let it speak 1.2"),
+    -0x7880: (NetworkError, "the broker closed the connection"),  # MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
+    -0x7280: (NetworkError, "the broker closed the connection"),  # MBEDTLS_ERR_SSL_CONN_EOF
 }
 
 
@@ -37,8 +42,10 @@ def context(ca, cert, key):
     if mode & 0o077:
         raise SettingsError("key: %s can be read by others: chmod 600 it" % key)
     c = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    c.verify_mode = tls.CERT_REQUIRED
-    if c.verify_mode != tls.CERT_REQUIRED:
+    required = getattr(tls, "CERT_REQUIRED", None)  # axTLS has none
+    if required is not None:
+        c.verify_mode = required
+    if required is None or c.verify_mode != required:
         raise TLSError("this firmware's TLS does not verify certificates: use one with mbedTLS")
     for der in _ders("ca", ca):
         _load("ca", ca, c.load_verify_locations, der)
@@ -83,11 +90,9 @@ def _decoded(name, path, body):
         raise SettingsError("%s: %s is not whole: its base64 cannot be read" % (name, path))
 
 
-def explain(error, handshake, answered):
-    """The typed error for what a socket or TLS raised, or MemoryError if memory was the cause.
-
-    `handshake` says whether it happened in the handshake, and `answered` whether the broker had answered in it.
-    """
+def explain(error, alert=0):
+    """The typed error for what a socket or TLS raised. `alert` is the number of the alert that ended the handshake, 0
+    if there is none. Returns MemoryError if memory ran out."""
     text = str(error)
     if isinstance(error, ValueError):
         for mark, reason in _REASONS:
@@ -98,12 +103,11 @@ def explain(error, handshake, answered):
     # On most boards mbedTLS uses the Python heap. ESP-IDF has its own texts.
     if abs(code) == errno.ENOMEM or "ALLOC_FAILED" in text or "allocation failed" in text:
         return MemoryError()
-    # Only the second flight, with this device's certificate, can meet a closed pipe. A reset may come before it.
-    judged = handshake and (abs(code) == 32 or answered and abs(code) == 104)
-    if judged or code == _FATAL_ALERT:
-        return AuthError("the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?")
+    if alert in _REFUSALS or code == _FATAL_ALERT:
+        return AuthError(REFUSED)
     if code in _FAILURES:
-        return TLSError(_FAILURES[code])
+        kind, text = _FAILURES[code]
+        return kind(text)
     if code < -255:
         return TLSError("TLS failed (%s): is that port a TLS listener?" % text)
     return NetworkError("the connection is lost (error %s)" % text)

@@ -46,10 +46,10 @@ def connect():
 def reports(n):
     """That many reports as fast as they are accepted; raises for one that is not."""
     for _ in range(n):
-        agent._schedule.due = time.ticks_ms()
+        agent.reports.next = time.ticks_ms()
         before = agent._status.values["accepted"]
         agent.step()
-        while agent._waiting:
+        while agent.reports.waiting:
             agent.pause(200)
         if agent._status.values["accepted"] != before + 1:
             raise RuntimeError(agent._status.values)
@@ -63,7 +63,7 @@ def steady():
         gc.collect()
         gc.disable()
         before = gc.mem_alloc()
-        agent.reporter.report()
+        agent.reports.reporter.report()
         least = min(least, gc.mem_alloc() - before)
         gc.enable()
     return least
@@ -82,7 +82,7 @@ def ticks(call, *args):
 
 def parts():
     """(whole report, counters, sockets, writing) in ticks, and the report's size."""
-    r = agent.reporter
+    r = agent.reports.reporter
     size = len(r.report())
     return (
         ticks(r.report), ticks(r._collector.counters, r.counters), ticks(r._collector.sockets, r._sockets),

@@ -18,7 +18,7 @@ from linkpulse.sample.counters import Counters
 from linkpulse.sample.sockets import SocketTable
 
 collector = Collector(sys.argv[1], True)
-reporter = Reporter(collector, "bench", lambda: 1700000000, sys.argv[2], sys.argv[3])
+reporter = Reporter(collector, "bench", lambda: 1700000000, format=sys.argv[2], tags=sys.argv[3])
 # A sample for what is about encoding alone.
 counters = Counters(collector.width, True)
 sockets = SocketTable(50)

@@ -32,21 +32,21 @@ def agent(clock, broker, proc, collector=None, log=None, **values):
     return Agent(settings(proc, **values), collector, log)
 
 
-def run(one, clock, ms, told=None):
+def run(one, clock, ms, on_outcome=None):
     """Agent.run() for so much virtual time."""
     clock.end = clock.elapsed() + ms
     try:
-        one.run(told)
+        one.run(on_outcome)
     except Done:
         pass
 
 
-def run_on(one, clock, ms, told):
+def run_on(one, clock, ms, on_outcome):
     """The same without an end of the agent: its connection stays."""
     end = clock.now + ms
     while clock.now < end:
         one.pause(min(one.step(), end - clock.now))
-        one.tell(told)
+        one._status.notify(on_outcome)
 
 
 def descriptors():

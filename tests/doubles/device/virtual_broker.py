@@ -142,7 +142,7 @@ class TLSStream:
     fault = None
     made = 0
 
-    def __init__(self, context, server_name, beat=None):
+    def __init__(self, server_name, beat=None):
         self._in = bytearray(1024)
         self._in_end = 0
         self._out = bytearray(4096)

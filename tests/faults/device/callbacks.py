@@ -113,7 +113,7 @@ def collectors(proc):
 
 
 def callbacks(proc):
-    """A log and a `told` that raise each kind in turn: what status() says, and that reports go on."""
+    """A log and an `on_outcome` that raise each kind in turn: what status() says, and that reports go on."""
     clock = install(Time())
     Proc(proc)
     broker = Broker()
@@ -125,7 +125,7 @@ def callbacks(proc):
         if current[0] is not None:
             raise current[0]
 
-    def told():
+    def on_outcome():
         calls[1] += 1
         if current[1] is not None:
             raise current[1]
@@ -137,7 +137,7 @@ def callbacks(proc):
             current[:] = [None, None]
             current[which] = error
             before = one.status()["accepted"], calls[which]
-            rig.run(one, clock, 620000, told)
+            rig.run(one, clock, 620000, on_outcome)
             status = one.status()
             found.append(
                 (
@@ -152,7 +152,7 @@ def callbacks(proc):
     current[:] = [MemoryError(), Mute()]
     TLSStream.broker = None
     one.close()
-    rig.run(one, clock, 3600000, told)
+    rig.run(one, clock, 3600000, on_outcome)
     return found, one.status()["errors"]
 
 

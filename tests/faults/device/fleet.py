@@ -3,7 +3,7 @@
 Arguments as a script: how many devices, and how many seconds the outage lasts. Prints the tries in each second as JSON.
 """
 
-from linkpulse.session.backoff import Backoff, spread
+from linkpulse.agent.schedule import Backoff, spread
 
 
 def outage(devices, seconds):

@@ -67,7 +67,7 @@ def cycle(one, clock, told):
     """The steps from now to the next outcome; False after too many."""
     for _ in range(12):
         clock.now += one.step()
-        one.tell(told)
+        one._status.notify(told)
         if told.changed:
             told.changed = False
             return True
@@ -203,7 +203,7 @@ def locked(proc, connections, format, tags, size):
         ids[0] += 1
         return ids[0]
 
-    r = Reporter(Collector(proc), "thing-1", next_id, format, tags, None, 50, int(size))
+    r = Reporter(Collector(proc), "thing-1", next_id, format=format, tags=tags, size=int(size))
     for n in range(4):
         p.traffic(1000 * n)
         r.report()
@@ -236,7 +236,7 @@ def own_kernel(format):
     from linkpulse.report import Reporter
 
     ids = iter(range(1000, 9999))
-    r = Reporter(Collector("/proc", True), "thing-1", lambda: next(ids), format, "short", None, 50, 8192)
+    r = Reporter(Collector("/proc", True), "thing-1", lambda: next(ids), format=format, size=8192)
     for _ in range(4):
         r.report()
         r.counters.commit()

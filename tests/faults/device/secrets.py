@@ -40,22 +40,22 @@ def agent(values, steps=8, collector=None):
         one = Agent(s, collector, log)
     except LinkpulseError as e:
         return tell(e)
-    due = one._schedule.due = time.ticks_ms()
+    due = one.reports.next = time.ticks_ms()
     end = time.ticks_add(time.ticks_ms(), 1300)
     for _ in range(steps):
         wait = one.step()
         one.pause(min(wait, 300))
         print(json.dumps(one.status()))
-        if time.ticks_diff(end, time.ticks_ms()) < 0 or one._schedule.due != due and not one._session.connected():
+        if time.ticks_diff(end, time.ticks_ms()) < 0 or one.reports.next != due and not one._session.connected():
             break  # it failed, and the next try is some time away
     for thing in (
         one,
         one._session,
-        one._session._link,
         one._session._stream,
-        one.reporter,
-        one.reporter._sockets,
-        one._ids,
+        one._session._packets,
+        one.reports.reporter,
+        one.reports.reporter._sockets,
+        one.reports.ids,
     ):
         print(repr(thing), str(thing))
     one._session.close()

@@ -32,8 +32,8 @@ class Clock:
     def ticks_ms(self):
         return self.now
 
-    def sleep_ms(self, ms):
-        self.now += ms
+    def sleep(self, seconds):
+        self.now += int(seconds * 1000)
 
     def time(self):
         return self.base + (self.now - 1000000) // 1000
@@ -44,14 +44,13 @@ clock = Clock()
 import linkpulse.agent.agent
 import linkpulse.port.clock
 import linkpulse.session.tls_stream
-import linkpulse.agent.loops
 import linkpulse.agent.schedule
 import linkpulse.session.session
 from linkpulse.errors import NetworkError
 from linkpulse.settings import Settings
 
 linkpulse.port.clock.wall_clock = clock.time
-for module in (linkpulse.agent.loops, linkpulse.agent.schedule, linkpulse.session.session):
+for module in (linkpulse.agent.agent, linkpulse.agent.schedule, linkpulse.session.session):
     module.time = clock
 
 agent = board = None
@@ -82,9 +81,10 @@ def make(**changes):
 
 def open_tables():
     """The collector's files are open from here on."""
-    collector = agent.reporter._collector
+    reporter = agent.reports.reporter
+    collector = reporter._collector
     collector._dev.rewind()
-    collector.sockets(agent.reporter._sockets)
+    collector.sockets(reporter._sockets)
     gc.collect()
 
 
@@ -94,7 +94,7 @@ def advance(ms):
 
 def due():
     """Virtual time goes on to where the next report is due."""
-    clock.now = max(clock.now, agent._schedule.due)
+    clock.now = max(clock.now, agent.reports.next, agent._retry.due)
 
 
 def told(wait):
@@ -105,7 +105,7 @@ def told(wait):
         "outcome": s["outcome"],
         "last_error": s["last_error"],
         "connected": agent._session.connected(),
-        "waiting": agent._waiting,
+        "waiting": agent.reports.waiting,
         "now": clock.now,
     }
 
@@ -137,9 +137,15 @@ def cycle(ms=400):
     """A report when it is due, and the wait for its answer."""
     due()
     result = step()
-    if agent._waiting and failure is None:
+    if agent.reports.waiting and failure is None and not agent.reports._again:
         result = wait(ms)
     return result
+
+
+def drained():
+    """The time in which the answer to the report before may come from what the broker has kept is over."""
+    if agent.reports._again:
+        advance(30001)
 
 
 def hasty(ms):
@@ -176,7 +182,8 @@ class Hardware:
 def hardware():
     """The agent has such hardware from here on."""
     global board
-    board = agent._board = agent._session._board = Hardware()
+    board = agent._board = Hardware()
+    agent._session._stream._beat = board.beat
 
 
 def cancelled(wanted):
@@ -185,7 +192,7 @@ def cancelled(wanted):
 
     async def main():
         task = asyncio.create_task(agent.run_async())
-        while not (agent._status.values["accepted"] if wanted else agent._waiting):
+        while not (agent._status.values["accepted"] if wanted else agent.reports.waiting):
             await asyncio.sleep_ms(5)
         await asyncio.sleep_ms(5)
         task.cancel()
@@ -217,7 +224,7 @@ def flood(n):
 
 def fill():
     """Sends until the broker's window and all buffers are full."""
-    write = agent._session._link._tls.write
+    write = agent._session._stream._tls.write
     block = bytes(16384)
     quiet = 0
     while quiet < 8:  # kernels find room again for a moment, by packing what they hold

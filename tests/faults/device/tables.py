@@ -15,7 +15,15 @@ from linkpulse.sample.sockets import SocketTable
 
 def reporter(proc, connections=50, format="json", tags="long", size=0, **options):
     ids = iter(range(1, 1 << 20))
-    return Reporter(Collector(proc, **options), "thing-1", lambda: next(ids), format, tags, None, connections, size)
+    return Reporter(
+        Collector(proc, **options),
+        "thing-1",
+        lambda: next(ids),
+        format=format,
+        tags=tags,
+        connections=connections,
+        size=size,
+    )
 
 
 def accept(r):

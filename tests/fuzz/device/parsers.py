@@ -86,9 +86,14 @@ def _check_response(response):
 def _response(cbor):
     from linkpulse.report.response import parse
 
+    if cbor:
+        from linkpulse.report.response_cbor import fields
+    else:
+        from linkpulse.report.response_json import fields
+
     def run(data):
         try:
-            _check_response(parse(("accepted", "rejected")[bits(1)], data, cbor, ID))
+            _check_response(parse(("accepted", "rejected")[bits(1)], data, fields, (ID,)))
         except ProtocolError as e:
             str(e)
 
@@ -147,7 +152,7 @@ class NoCollector:
 def receive():  # noqa: C901
     from linkpulse.report import Reporter
 
-    reporters = [Reporter(NoCollector(), THING, lambda: ID, f) for f in ("cbor", "json")]
+    reporters = [Reporter(NoCollector(), THING, lambda: ID, format=f) for f in ("cbor", "json")]
     for r in reporters:
         r.report()
     topics = []
@@ -624,7 +629,7 @@ class Bytes:
 
     data = b""
 
-    def __init__(self, context, server_name, beat=None):
+    def __init__(self, server_name, beat=None):
         self._at = 0
         self._open = False
 
@@ -677,7 +682,6 @@ def mqtt():
 
     session.TLSStream = Bytes
     session.context = lambda *files: None
-    session.epoch = lambda: ID
     connack = b"\x20\x02\x00\x00"
     suback = b"\x90\x04\x00\x01\x01\x01"
     puback = b"\x40\x02\x00\x02"

@@ -27,16 +27,16 @@ def test_every_module_is_weighed_and_native_ones_twice(tmp_path):
         ([Size("a.py", 3 * KB, 9 * KB)], []),
         ([Size("a.py", 3 * KB + 1, None)], ["a.py: 3073 B, at most 3072"]),
         ([Size(f"linkpulse/report/{n}.py", 3 * KB, None) for n in "ab"], []),
-        ([Size("linkpulse/sample/a.py", 3 * KB, None)] * 7, ["reports alone, in CBOR: 21504 B, at most 20480"]),
+        ([Size("linkpulse/sample/a.py", 3 * KB, None)] * 8, ["reports alone, in CBOR: 24576 B, at most 21504"]),
         (
             [Size(f"linkpulse/agent/{n}.py", 3 * KB, None) for n in range(14)],
             ["agent of a board, without its collector: 43008 B"],
         ),
         ([Size(f"linkpulse/board/{n}.py", 3 * KB, None) for n in ("board", "led")], ["network, LED, watchdog"]),
-        ([Size("linkpulse/collect/linux/__init__.py", 3 * KB, None)] * 23, []),
+        ([Size("linkpulse/collect/linux/__init__.py", 3 * KB, None)] * 24, []),
         (
-            [Size("linkpulse/collect/linux/__init__.py", 3 * KB, None)] * 24,
-            ["all, which no device loads: 73728 B, at most 71680"],
+            [Size("linkpulse/collect/linux/__init__.py", 3 * KB, None)] * 25,
+            ["all, which no device loads: 76800 B, at most 73728"],
         ),
     ],
 )

@@ -257,7 +257,7 @@ def test_no_micropython_for_a_gateway(gateway):
     [
         ("umqtt", "^umqtt.simple cannot be found"),
         ("linkpulse", "^linkpulse cannot be found"),
-        ("linkpulse/session/backoff.mpy", "backoff"),
+        ("linkpulse/session/subscribe.mpy", "subscribe"),
     ],
 )
 def test_code_that_is_missing(unix, removed, text):

@@ -283,7 +283,7 @@ from linkpulse.report import Reporter
 from linkpulse.settings import load
 from linkpulse.report.report_ids import Ids
 s = load(sys.argv[1], online=False)
-r = Reporter(choose(s), s.thing, Ids().next, "json", "long")
+r = Reporter(choose(s), s.thing, Ids().next, format="json", tags="long")
 for line in sys.stdin:
     if line.strip() == "accepted":
         assert r.receive(r.accepted, ('{"reportId": %d}' % r.report_id).encode()).matches

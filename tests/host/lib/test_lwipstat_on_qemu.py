@@ -55,7 +55,7 @@ def report(connections):
     from linkpulse.report import Reporter
     from linkpulse.settings import Settings
     collector = choose(Settings({"thing": "t"}, online=False))
-    return bytes(Reporter(collector, "t", lambda: 1, "cbor", "long", None, connections).report())
+    return bytes(Reporter(collector, "t", lambda: 1, tags="long", connections=connections).report())
 lwipstat.interfaces(bytearray())
 """
 ALLOCATES = """

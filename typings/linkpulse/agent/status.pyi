@@ -9,6 +9,7 @@ DEBUG: int
 class Values(TypedDict):
     outcome: Literal["accepted", "rejected", "unknown", "error"] | None
     error: str | None
+    category: str | None
     report_id: int | None
     bytes: int
     accepted: int
@@ -22,6 +23,7 @@ class Values(TypedDict):
     gaps: int
     source: str | None
     problem: str | None
+    version: str
     heap: int
 
 class Status:
@@ -34,7 +36,7 @@ class Status:
         what: Literal["accepted", "rejected", "unknown", "error"],
         error: str | None = None,
         kind: str | None = None,
+        category: str | None = None,
     ) -> None: ...
-    def heard(self, response: object) -> None: ...
     def say(self, level: int, text: str) -> None: ...
-    def tell(self, told: Callable[[], object] | None) -> bool: ...
+    def notify(self, on_outcome: Callable[[], object] | None) -> bool: ...

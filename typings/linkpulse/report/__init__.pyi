@@ -17,9 +17,10 @@ class Reporter:
         collector: Collector,
         thing: str,
         next_id: Callable[[], int],
+        *,
         format: Literal["cbor", "json"] = "cbor",
         tags: Literal["short", "long"] = "short",
-        topic: str | None = None,
+        topic: str = "",
         connections: int = 50,
         size: int = 0,
     ) -> None: ...

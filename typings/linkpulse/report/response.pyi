@@ -1,4 +1,5 @@
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 MAX_SIZE: int
 MAX_TEXT: int
@@ -9,6 +10,7 @@ class Response:
     code: str | None
     message: str | None
     matches: bool
+    late: bool
     def __init__(
         self,
         status: Literal["accepted", "rejected", "malformed"],
@@ -20,6 +22,6 @@ class Response:
 def parse(
     status: Literal["accepted", "rejected"],
     payload: bytes | bytearray | memoryview,
-    cbor: bool,
-    expected: int | None,
+    fields: Callable[[Any, Sequence[int | None]], Sequence[Any]],
+    expected: Sequence[int | None],
 ) -> Response: ...

@@ -1,16 +1,10 @@
 from collections.abc import Callable, Sequence
-from typing import Protocol, type_check_only
 
 from linkpulse.settings import Settings
 
-@type_check_only
-class Board(Protocol):
-    def connect(self) -> None: ...
-    def beat(self) -> None: ...
-
 class Session:
     def __init__(
-        self, settings: Settings, received: Callable[[bytes, bytes], object], board: Board | None = None
+        self, settings: Settings, received: Callable[[bytes, bytes], object], beat: Callable[[], object] | None = None
     ) -> None: ...
     def connected(self) -> bool: ...
     def connect(self) -> bool: ...

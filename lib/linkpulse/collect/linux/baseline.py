@@ -6,7 +6,9 @@ interval is lost. After a reboot they start at zero, and the boot id (proc(5)) s
 """
 
 import os
+from ...port import const
 
+_LINE = const(128)  # a name of 15 bytes and eight numbers of ten digits take 104
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -22,15 +24,24 @@ class Baseline:
         """Gives the counters the baseline of this boot, if the file has one. Never raises for what is in the file."""
         try:
             with open(self._path, "rb") as f:
-                lines = f.read(8192).split(b"\n")
-            if lines[0] != self._boot() or lines[-2:] != [b"end", b""]:
-                return
-            # All of it is read before any of it is used.
-            rows = [_row(line) for line in lines[1:-2]]
-        except (OSError, ValueError, IndexError):
-            return
-        for name, values in rows:
-            counters.restore(name, values)
+                # All of it is read before any of it is used; a line at a time, since heaps are small.
+                for use in (None, counters.restore):
+                    f.seek(0)
+                    self._read(f, use)
+        except (OSError, ValueError):
+            pass
+
+    def _read(self, f, use):
+        if _line(f) != self._boot():
+            raise ValueError
+        line = _line(f)
+        while line != b"end":
+            name, values = _row(line)
+            if use:
+                use(name, values)
+            line = _line(f)
+        if f.read(1):
+            raise ValueError
 
     def save(self, counters):
         try:
@@ -53,6 +64,13 @@ class Baseline:
     def _boot(self):
         with open(self._boot_id, "rb") as f:
             return f.read(64).strip()
+
+
+def _line(f):
+    line = f.readline(_LINE)
+    if line[-1:] != b"\n":
+        raise ValueError
+    return line[:-1]
 
 
 def _row(line):

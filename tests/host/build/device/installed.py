@@ -58,7 +58,7 @@ def reporter():
 
     ids = Ids(None)
     for fmt in ("cbor", "json"):
-        reporter = Reporter(Collector(True), "thing-1", ids.next, fmt)
+        reporter = Reporter(Collector(True), "thing-1", ids.next, format=fmt)
         for _ in range(2):
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             s.sendto(b"12345", socket.getaddrinfo("127.0.0.1", 9)[0][-1])
@@ -81,7 +81,7 @@ def agent():
         "state": "",
     }
     agent = linkpulse.Agent(Settings(values))
-    made.append(("cbor", bytes(agent.reporter.report())))
+    made.append(("cbor", bytes(agent.reports.reporter.report())))
     assert agent.status()["outcome"] is None
 
 

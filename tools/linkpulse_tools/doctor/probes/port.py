@@ -6,7 +6,8 @@ class _Bare:
         return raw
 
 
-_l = TLSStream(_Bare(), s.server_name, board and board.beat)
+_l = TLSStream(s.server_name, board and board.beat)
+_l.context = _Bare()
 _l.arm(s.timeout * 1000)
 try:
     _l.connect(s.host, s.port)

@@ -8,19 +8,21 @@ linkpulse.forget("settings")
 del load
 from linkpulse.session.session import Session
 
-_x = Session(s, lambda *_: None, board)
+_x = Session(s, lambda *_: None, board and board.beat)
 _t = {"connected": False, "subscribed": False, "error": None, "server": None}
 try:
+    if board:
+        board.connect()
     _x.connect()
     _t["connected"] = True
     try:
-        _t["server"] = binascii.b2a_base64(_x._link._tls.getpeercert(True)).decode()
+        _t["server"] = binascii.b2a_base64(_x._stream._tls.getpeercert(True)).decode()
     except (AttributeError, TypeError, MemoryError):
         pass
     _x.subscribe(TOPICS)
     _t["subscribed"] = True
 except Exception as e:
     _t["error"] = [type(e).__name__, str(e)]
-_t["secured"] = _x._link is not None and _x._link._secured
+_t["secured"] = _x._stream._secured
 _x.close()
 print(json.dumps(_t))

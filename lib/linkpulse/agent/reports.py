@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""The handler of reports: when the next one is due, and what becomes of it."""
+
+from .schedule import after, spread, until
+from .status import ERROR
+from ..collect import choose
+from ..port.clock import epoch
+from ..report import Reporter
+from ..report.report_ids import Ids
+from ..settings import MIN_INTERVAL
+
+
+class Reports:
+    """A report every `settings.interval` seconds, the first one at random within it: a fleet that gets its power back
+    at once must not report at once. What happens is noted in `status`. Its methods are a handler's (agent.Agent)."""
+
+    def __init__(self, settings, collector, status):
+        self.ids = Ids(settings.state)
+        self.reporter = r = Reporter(
+            collector or choose(settings), settings.thing, self.ids.next, format=settings.format, tags=settings.tags,
+            topic=settings.topic, connections=settings.connections, size=settings.buffer,
+        )  # fmt: skip
+        self.topics = (r.accepted, r.rejected)
+        self.waiting = False  # for the answer to the last report
+        self.baseline = None
+        if settings.baseline:
+            from ..collect.linux.baseline import Baseline
+
+            self.baseline = Baseline(settings.baseline)
+            self.baseline.load(r.counters)
+        self._status = status
+        self._interval = settings.interval * 1000
+        self._timeout = settings.timeout * 1000
+        self.next = after(spread(self._interval))
+        self._answer_due = None
+        self._again = False  # it waits once more, for what the broker may have kept
+
+    def due(self):
+        if self.waiting:
+            if self._answer_due is None:  # it has been published
+                self._answer_due = after(self._timeout)
+            left = until(self._answer_due)
+            if left > 0:
+                return left
+            if not self._again:
+                self._outcome("unknown", "report %s has no answer" % self.reporter.report_id)
+            self.waiting = False
+        left = until(self.next)
+        if left < 0:
+            self.next = after(0)  # ticks wrap: what is past must not become far away
+        return left
+
+    def connected(self, kept):
+        # The answer to the last report may be in the session that the broker has kept. Were the next report made before
+        # it, both would have that interval's traffic.
+        if kept and self.reporter.report_id is not None:
+            self.waiting = self._again = True
+            self._answer_due = after(self._timeout)
+
+    def lost(self):
+        if self.waiting and not self._again:
+            self._outcome("unknown")
+        self.waiting = False
+
+    def message(self):
+        payload = self.reporter.report()
+        values = self._status.values
+        values["report_id"] = self.reporter.report_id
+        values["bytes"] = len(payload)
+        # From here on it may have reached the service, so the next one is an interval away whatever becomes of it.
+        self.next = after(self._interval)
+        self._answer_due = None
+        self.waiting = True
+        self._again = False
+        return self.reporter.topic, payload
+
+    def receive(self, topic, payload):
+        response = self.reporter.receive(topic, payload)
+        if response is None:
+            return None
+        if not response.matches:
+            if response.status == "malformed":
+                self._status.values["last_error"] = response.message
+                self._status.say(ERROR, response.message)
+            return False
+        self._answered(response)
+        return True
+
+    def _answered(self, response):
+        if response.status == "accepted":
+            self._status.values["last_accepted"] = epoch()
+            if response.late:
+                self._status.values["accepted"] += 1
+            else:
+                self._outcome("accepted")
+            if self.baseline is not None:
+                self.baseline.save(self.reporter.counters)
+        elif not response.late:
+            if response.code == "Throttled" and until(self.next) < MIN_INTERVAL * 1000:
+                self.next = after(MIN_INTERVAL * 1000)
+            self._outcome("rejected", "the report was rejected: %s, %s" % (response.code, response.message))
+
+    def _outcome(self, what, text=None):
+        self.waiting = False
+        self._status.outcome(what, text)

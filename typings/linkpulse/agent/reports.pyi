@@ -1,0 +1,19 @@
+from linkpulse.agent.status import Status
+from linkpulse.collect import Collector
+from linkpulse.report import Reporter
+from linkpulse.report.report_ids import Ids
+from linkpulse.settings import Settings
+
+class Reports:
+    reporter: Reporter
+    topics: tuple[str, str]
+    ids: Ids
+    baseline: object
+    next: int
+    waiting: bool
+    def __init__(self, settings: Settings, collector: Collector | None, status: Status) -> None: ...
+    def due(self) -> int: ...
+    def connected(self, kept: bool) -> None: ...
+    def lost(self) -> None: ...
+    def message(self) -> tuple[str, memoryview]: ...
+    def receive(self, topic: bytes, payload: bytes) -> bool | None: ...
