@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""main.py of a board: runs the agent, and prints one line of JSON after every outcome."""
+"""main.py of a board: runs the agent, and prints one line of JSON after every outcome.
+
+A line about the start goes to standard error, which on a board is the same console.
+"""
 
 import gc
 
@@ -13,5 +16,5 @@ from linkpulse.settings import load
 agent = linkpulse.Agent(load(sys.argv[1] if len(sys.argv) > 1 else "settings.json"))
 linkpulse.forget("settings")
 del load
-print(agent.started())
+print(agent.started(), file=sys.stderr)
 agent.run(lambda: print(json.dumps(agent.status())))

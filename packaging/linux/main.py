@@ -1,5 +1,5 @@
 """Runs the agent on a Linux machine, and prints one line of JSON after every outcome. The argument is the settings
-file.
+file. A line about the start goes to standard error.
 
 Report ids and the baseline are kept in the folders STATE_DIRECTORY and RUNTIME_DIRECTORY, which the service manager
 sets, unless the settings name files. The exit code is 78 (sysexits.h) if the settings cannot work.
@@ -38,5 +38,5 @@ except LinkpulseError as e:
     sys.exit(78)
 linkpulse.forget("settings")
 del load
-print(agent.started())
+print(agent.started(), file=sys.stderr)
 agent.run(lambda: print(json.dumps(agent.status())))

@@ -6,14 +6,16 @@ from ..errors import SettingsError
 
 
 class Board:
-    """The hardware of a board. `values` is the dict of Agent.status(). Raises SettingsError if the hardware is
-    missing."""
+    """The hardware of a board: `network` is its Network, or None. `values` is the dict of Agent.status().
+
+    Raises SettingsError if hardware is missing.
+    """
 
     def __init__(self, settings, values):
-        self._led = self._watchdog = self._network = None
+        self._led = self._watchdog = self.network = None
         self._values = values
         if settings.wifi_ssid or settings.ethernet is not False:
-            self._network = Network(settings, self.beat)
+            self.network = Network(settings, self.beat)
         if settings.led != "":
             from .led import LED
 
@@ -23,8 +25,8 @@ class Board:
 
     def connect(self):
         """Brings the network up if it is not. Raises NetworkError with the reason."""
-        if self._network is not None:
-            self._network.connect()
+        if self.network is not None:
+            self.network.connect()
 
     def beat(self):
         """Feeds the watchdog and updates the LED.

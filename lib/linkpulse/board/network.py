@@ -14,7 +14,8 @@ _REASONS = (
 
 
 class Network:
-    """A network interface. While it waits, it calls `beat()` at least ten times a second."""
+    """A network interface: `nic` is MicroPython's object of it. While it waits, it calls `beat()` at least ten times a
+    second."""
 
     def __init__(self, settings, beat):
         try:
@@ -27,12 +28,12 @@ class Network:
         self._password = settings.wifi_password
         self._timeout = settings.timeout * 1000
         self._failures = 0
-        self._nic = self._wifi() if self._ssid else self._ethernet(settings.ethernet)
+        self.nic = self._wifi() if self._ssid else self._ethernet(settings.ethernet)
 
     def connect(self):
         """Brings the interface up, with an address, within the setting `timeout`. Raises NetworkError with the
         reason."""
-        nic = self._nic
+        nic = self.nic
         try:
             if not nic.active():
                 nic.active(True)
@@ -69,15 +70,15 @@ class Network:
     def _begin(self):
         if self._ssid:
             try:
-                self._nic.connect(self._ssid, self._password)
+                self.nic.connect(self._ssid, self._password)
             except (OSError, RuntimeError):
                 # An ESP32 is still trying by itself. Start from the beginning.
-                self._nic.disconnect()
-                self._nic.connect(self._ssid, self._password)
+                self.nic.disconnect()
+                self.nic.connect(self._ssid, self._password)
 
     def _wait(self):
         end = time.ticks_add(time.ticks_ms(), self._timeout)
-        while not self._nic.isconnected():
+        while not self.nic.isconnected():
             self._beat()
             if time.ticks_diff(end, time.ticks_ms()) <= 0:
                 # Ask only now: until it is connected, an ESP32 still gives the reason of the last failure.
@@ -86,7 +87,7 @@ class Network:
 
     def _reason(self):
         if self._ssid:
-            status = self._nic.status()
+            status = self.nic.status()
             for name, reason in _REASONS:
                 if status == getattr(self._network, name, None):
                     return reason
@@ -97,7 +98,7 @@ class Network:
             # A radio can hang in a state that only switching it off ends.
             self._failures = 0
             try:
-                self._nic.active(False)
+                self.nic.active(False)
             except (OSError, RuntimeError):
                 pass  # report the first reason
         name = "the WiFi network %s" % self._ssid if self._ssid else "Ethernet"

@@ -11,7 +11,6 @@ KNOWN = (
     "look at key and dates below. If both are right: on AWS, the certificate must be active. A broker of your own must "
     "know the CA of this certificate (cafile), and its revocation list (crlfile) must not contain this certificate"
 )
-CONN_EOF = -0x7280  # MBEDTLS_ERR_SSL_CONN_EOF, for firmware without names for errors
 SHORT_OF_MEMORY = "free heap first (see memory, above): with too little, TLS can report a wrong reason such as this one"
 # The hints by the code of CONNACK.
 REFUSALS = {
@@ -39,7 +38,8 @@ def tls(this: Examination) -> Finding:
         return told(text, SHORT_OF_MEMORY)
     if kind == "AuthError":
         return failed("the broker ended the TLS handshake", KNOWN)
-    if "CONN_EOF" in text or str(CONN_EOF) in text:
+    if kind == "NetworkError" and ("closed the connection" in text or "ended the TLS handshake" in text):
+        # The agent tries again for long before it takes this for a refusal. Here is only one try.
         text = "the broker closed the connection in the TLS handshake"
         return failed(text, f"is `port` its TLS port? If so, {KNOWN}")
     if kind == "TimedOut":

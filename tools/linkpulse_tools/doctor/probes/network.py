@@ -5,7 +5,7 @@ _found = []
 _address = None
 if s.wifi_ssid or s.ethernet is not False:
     board.connect()
-    _address = board._uplink._nic.ifconfig()[0]
+    _address = board.network.nic.ifconfig()[0]
 elif sys.platform == "linux":
     import os
 
