@@ -3,7 +3,7 @@
 import errno
 import sys
 from check import equal
-from proc_root import ROOT, TCP, TCP6, collector, inet6, ip, ports, route, row, table, trie, usual
+from proc_root import ROOT, Pieces, TCP, TCP6, collector, inet6, ip, ports, route, row, table, trie, usual
 from linkpulse.collect.linux import rtnetlink
 from linkpulse.sample.sockets import SocketTable
 
@@ -311,6 +311,27 @@ def test_another_namespace_a_network_behind_a_gateway():
     behind = ("eth0", "192.168.0.0", "255.255.0.0", 3)
     equal(other(("192.168.1.1",), (behind, LAN), (("192.168.1.1", 80),)), {80: "br-lan"})
     equal(other(("192.168.1.1",), (behind,), (("192.168.1.1", 80),)), {80: None})
+
+
+def test_another_namespace_a_network_that_is_dropped():
+    # ip route add blackhole, as Calico does with its block of addresses. The file says "*" for the interface.
+    dropped = ("*", "192.168.1.0", "255.255.255.192")
+    equal(other(("192.168.1.1",), (dropped,), (("192.168.1.1", 80),)), {80: None})
+    equal(other(("192.168.1.1",), (dropped,), (("192.168.1.1", 80),), exclude=("wg0",)), {})
+    equal(other(("192.168.1.1",), (dropped, LAN), (("192.168.1.1", 80),)), {80: "br-lan"})
+
+
+def test_another_namespace_without_its_files():
+    # The addresses beside this one, or the networks around it, may be in what was not read.
+    tcp = table(TCP, [row("192.168.1.1", 80)])
+    files = {"route": route(LAN), "fib_trie": trie("192.168.1.1")}
+    equal(listening(collector(usual(tcp=tcp, **files))), {80: "br-lan"})
+    for name in files:
+        for gone in (None, Pieces(files[name], (300,), errno.EIO)):
+            given = dict(files)
+            given[name] = gone
+            equal(listening(collector(usual(tcp=tcp, **given))), {80: None})
+            equal(listening(collector(usual(tcp=tcp, **given), exclude=("wg0",))), {})
 
 
 def test_another_namespace_says_what_it_cannot_tell():

@@ -38,10 +38,9 @@ class FibFiles:
             self._longest[i] = 0
         self._here = self._others = 0
         self._counting = False
-        self._read(lines, self._route)
-        whole = self._read(lines, self._trie)
+        whole = self._read(lines, self._route) and self._read(lines, self._trie)
         found = self._found
-        if found == _NONE or (whole and self._here != 1):
+        if not whole or found == _NONE or self._here != 1:
             return addresses.unknown()
         if found == _OPEN_LEFT_OUT or found == _LEFT_OUT:
             return _LEFT_OUT
@@ -75,7 +74,8 @@ class FibFiles:
             if i == 3 and mask <= end:  # not in a line that is too short
                 flags = HEXA[buf[mask - 2]]
             mask = proc_scan.find(buf, mask, end, 9) + 1
-        if end - mask < 8 or flags & _GATEWAY:
+        # The name * stands for none: a network whose packets are refused or dropped (ip route add blackhole).
+        if end - mask < 8 or flags & _GATEWAY or (buf[start] == 42 and name == start + 1):
             return
         network = self._network
         bad = proc_scan.unhex(buf, name + 1, 8, HEXA, network, 0, ORDER)
