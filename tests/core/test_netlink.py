@@ -133,7 +133,7 @@ class Reading:
             collector(files)
             a = Addresses(lambda name: ProcFile(ROOT + "/net/" + name), False, chosen)
             a._kernel = kernel
-            state = array("i", (0,) * 14)
+            state = array("i", (0,) * 15)
             state[2], state[3], state[4], state[5] = LISTEN, ESTABLISHED, ORDER, 1
             for _ in range(1 + again):
                 self.table = SocketTable(connections)
@@ -232,7 +232,7 @@ def test_a_kernel_without_sock_diag():
     netlink.connect = refuse
     try:
         d = netlink.Netlink(lambda name: Stat(b"TCP", 0))
-        equal(d.tcp(array("i", (0,) * 14), bytearray(36), None, None, None), False)
+        equal(d.tcp(array("i", (0,) * 15), bytearray(36), None, None, None), False)
     finally:
         netlink.connect = kept
 
@@ -270,6 +270,25 @@ def test_a_listener_on_any_address_of_one_device():
     equal(Reading(sockets, kernel=Named(NAMES)).interfaces(), {80: b"br-b", 81: None, 82: b"br-a"})
     r = Reading(sockets, kernel=Named(NAMES), chosen=InterfaceFilter(exclude=("br-b",)))
     equal(r.interfaces(), {81: None, 82: b"br-a"})
+
+
+def test_an_ipv4_address_of_two_interfaces():
+    # The kernel's table names br-a first. A socket that is bound to a device is on that device, as ss says.
+    address = ip("10.0.0.1")
+    kernel = Named(NAMES, {(address, 0): 2, (address, 2): 2, (address, 300): 300, (ip("10.0.0.2"), 0): 2})
+    sockets = [
+        tcp(LISTEN, "10.0.0.1", 80),
+        tcp(LISTEN, "10.0.0.1", 81, device=300),
+        tcp(LISTEN, "10.0.0.2", 82, device=300),
+        tcp(LISTEN, "::ffff:a00:1", 83, "::", device=300),
+        tcp(ESTABLISHED, "10.0.0.1", 90, "10.0.0.9", 1, device=300),
+        tcp(ESTABLISHED, "10.0.0.1", 91, "10.0.0.9", 2),
+    ]
+    r = Reading(sockets, kernel=kernel)
+    equal(r.interfaces(), {80: b"br-a", 81: b"br-b", 82: b"br-b", 83: b"br-b"})
+    equal([found[1:] for found in connections(r.table)], [(90, "br-b"), (91, "br-a")])
+    r = Reading(sockets, kernel=kernel, chosen=InterfaceFilter(exclude=("br-b",)))
+    equal((r.interfaces(), [found[1:] for found in connections(r.table)]), ({80: b"br-a"}, [(91, "br-a")]))
 
 
 def test_an_ipv4_address_that_only_a_sockets_device_tells():

@@ -16,7 +16,7 @@ class Scan:
     """scan.rows over a text until it is done, with a small address table."""
 
     def __init__(self, digits=8, listens=10, connects=1, loopback=0, order=ORDER, room=50, own=OWN):
-        self.state = array("i", (0, digits, listens, connects, order, loopback, 0, 0, 0, 0, 0))
+        self.state = array("i", (0, digits, listens, connects, order, loopback, 0, 0, 0, 0, 0, 0, 0, 0, 0))
         self.addresses = bytearray(18 * 8)
         for i in range(len(own)):
             self.know(i, ip(own[i]))

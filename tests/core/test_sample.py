@@ -357,7 +357,7 @@ def test_passes_find_every_port_once():
 def scanned(sockets, text):
     """The connections of a text of rows, as proc_scan.rows puts them into the table."""
     sockets.reserve()
-    state = array("i", (0, 8, 10, 1, ORDER, 1, 1, 0, 0, 0, 0))
+    state = array("i", (0, 8, 10, 1, ORDER, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0))
     address = bytearray(18)
     address[1] = 4
     address[2:6] = b"\xc0\x00\x02\x01"

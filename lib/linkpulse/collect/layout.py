@@ -17,18 +17,19 @@ _ORDER = const(4)  # byte order: 3 little-endian, 0 big-endian
 _LOOPBACK = const(5)  # whether loopback is reported
 _KNOWN = const(6)  # entries in the address table
 _SKIPPED = const(7)  # rows that could not be read
-_PORT = const(8)  # LISTENING: the port; UNKNOWN: _OPEN or _OPEN_LEFT_OUT if its address is that, or 0
+_PORT = const(8)  # LISTENING: the port; UNKNOWN: _OPEN or _OPEN_LEFT_OUT if the device tells, or 0
 _SLOT = const(9)  # LISTENING: the slot of its interface; UNKNOWN: the family of its address
 _HINT = const(10)  # the entry of the address table that matched last
 _LENGTH = const(11)  # bytes of each netlink message, 0 while that is not known
 _COUNTED = const(12)  # sockets in netlink messages so far
-_ANSWER = const(13)  # to an UNKNOWN whose address is open: the slot of this one socket's interface, and 1; or 0
-_STATE = const(14)  # size of the array
+_ANSWER = const(13)  # to an UNKNOWN whose device tells: the slot of this one socket's interface, and 1; or 0
+_BOUND = const(14)  # not 0 if this socket is bound to a device
+_STATE = const(15)  # size of the array
 
 # What the scanners return.
 _DONE = const(0)  # all was read
 _LISTENING = const(1)  # a listening socket, in _PORT and _SLOT
-_UNKNOWN = const(2)  # a local address, in `raw`, that is not in the address table, or is open there
+_UNKNOWN = const(2)  # a local address, in `raw`: not in the address table, open there, or of a bound IPv4 socket
 _OVER = const(3)  # the netlink dump is over
 _BROKEN = const(4)  # the netlink dump is wrong
 

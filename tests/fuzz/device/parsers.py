@@ -467,7 +467,7 @@ def rows():
 
     def run(data):
         text = bytearray(data + b"\n")
-        state = array("i", (0, 8 if bits(1) else 32, 10, 1, ORDER, 0, 2, 0, 0, 0, 0, 0, 0))
+        state = array("i", (0, 8 if bits(1) else 32, 10, 1, ORDER, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0))
         chosen = array("i", (0, 4, 12345, 54321))
         for _ in range(len(text) + 1):
             before = state[0]
@@ -504,7 +504,7 @@ def sock_diag():
 
     def run(data):
         buf = bytearray(data)
-        state = array("i", (0, 0, 10, 1, ORDER, 0, 2, 0, 0, 0, 0, 88 if bits(1) else 0, 0))
+        state = array("i", (0, 0, 10, 1, ORDER, 0, 2, 0, 0, 0, 0, 88 if bits(1) else 0, 0, 0, 0))
         chosen = array("i", (0, 4, 12345, 54321))
         for _ in range(len(buf) + 2):
             before = state[0]
@@ -512,7 +512,9 @@ def sock_diag():
             assert before <= state[0] <= len(buf)
             if event in (DONE, OVER, BROKEN):
                 return
-            if event == UNKNOWN:
+            if event == UNKNOWN and state[8]:
+                state[13] = 1  # the device of a bound socket
+            elif event == UNKNOWN:
                 known[18:36] = bytes((0, state[9])) + bytes(raw[:16])
                 state[10] = 0
         raise AssertionError("it never ends")

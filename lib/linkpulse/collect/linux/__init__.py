@@ -30,7 +30,8 @@ _KNOWN = const(6)
 _SKIPPED = const(7)
 _PORT = const(8)
 _SLOT = const(9)
-_STATE = const(14)
+_BOUND = const(14)
+_STATE = const(15)
 _DONE = const(0)
 _LISTENING = const(1)
 _RAW = const(36)
@@ -141,6 +142,7 @@ class Collector:
         state[_DIGITS] = digits
         state[_LISTEN] = listen
         state[_CONNECTED] = connected
+        state[_BOUND] = 0  # /proc does not say it
         header = True
         try:
             while lines.fill():

@@ -60,9 +60,9 @@ class Addresses:
     def learn(self, raw, state, device=0):
         """Answers `classify`, which returned UNKNOWN for a socket with the local address raw[0:16].
 
-        An address that is not in the table is added. If several interfaces have the address, the answer is for this
-        socket only: it depends on the index of the device to which the socket is bound (0 if it is bound to none, or if
-        the source does not say).
+        An address that is not in the table is added. If several interfaces have or may have the address, the answer is
+        for this socket only: it depends on the index of the device to which the socket is bound (0 if it is bound to
+        none, or if the source does not say).
         """
         family = state[_SLOT]
         if state[_PORT]:
@@ -131,9 +131,11 @@ class Addresses:
             found = self._read_inet6(self._reader(), raw, device)
         elif device and self._kernel is not None:
             found = self._kernel.interface(self, raw, device)
-        if found is None or found == NONE:
-            return _LEFT_OUT if slot == _OPEN_LEFT_OUT else _NO_INTERFACE
-        return found
+        if found is not None and found != NONE:
+            return found
+        if device:
+            return self.interface(device)
+        return _LEFT_OUT if slot == _OPEN_LEFT_OUT else _NO_INTERFACE
 
     def _reader(self):
         # An address is looked up while a file is being read, so this needs its own buffer.

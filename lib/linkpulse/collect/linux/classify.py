@@ -14,6 +14,7 @@ _PORT = const(8)
 _SLOT = const(9)
 _HINT = const(10)
 _ANSWER = const(13)
+_BOUND = const(14)
 _DONE = const(0)
 _LISTENING = const(1)
 _UNKNOWN = const(2)
@@ -52,7 +53,7 @@ def classify(raw, family: int, listening: int, st, addresses, records, table) ->
     """Takes the socket in `raw`. Returns _DONE, or _LISTENING or _UNKNOWN if its reader must do the rest.
 
     A connection is written to `records` and `table` (see sample.SocketTable). ../layout.py describes all arrays. Of the
-    state `st` this uses _LOOPBACK, _KNOWN, _PORT, _SLOT, _HINT and _ANSWER.
+    state `st` this uses _LOOPBACK, _KNOWN, _PORT, _SLOT, _HINT, _ANSWER and _BOUND.
     """
     r = ptr8(raw)
     s = ptr32(st)
@@ -85,6 +86,10 @@ def classify(raw, family: int, listening: int, st, addresses, records, table) ->
         tried = 0
         count = int(s[_KNOWN])
         found = 0
+        if family == 4 and int(s[_BOUND]):
+            # Several interfaces may have its address, as with VRFs, so its device tells.
+            found = 1
+            slot = _OPEN
         while tried < count and not found:
             if a >= count:
                 a = 0

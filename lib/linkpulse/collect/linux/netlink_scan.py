@@ -12,6 +12,7 @@ _CONNECTED = const(3)
 _ORDER = const(4)
 _LENGTH = const(11)
 _COUNTED = const(12)
+_BOUND = const(14)
 _DONE = const(0)
 _UNKNOWN = const(2)
 _OVER = const(3)
@@ -73,6 +74,7 @@ def messages(buf, end: int, st, raw, addresses, records, table) -> int:
             r[_LOCAL_PORT + 1] = b[pos + 21]
             r[_REMOTE_PORT] = b[pos + 22]
             r[_REMOTE_PORT + 1] = b[pos + 23]
+            s[_BOUND] = int(b[pos + 56]) | int(b[pos + 57]) | int(b[pos + 58]) | int(b[pos + 59])  # idiag_if
             event = int(classify(raw, 4 if b[pos + 16] == 2 else 6, listening, st, addresses, records, table))
             if event == _UNKNOWN:
                 s[_POS] = pos
