@@ -3,6 +3,7 @@
 import os
 from check import equal
 from proc_root import collector, dev, usual
+from state_file import content, forget, store
 from linkpulse.collect.linux import baseline as module
 from linkpulse.collect.linux.baseline import Baseline
 from linkpulse.sample.counters import Counters
@@ -12,30 +13,15 @@ BOOT = "boot-id-test"
 
 
 def boot(name=b"one\n"):
-    with open(BOOT, "wb") as f:
-        f.write(name)
+    store(BOOT, name)
 
 
 def clean():
-    for path in (PATH, PATH + ".new", BOOT):
-        try:
-            os.remove(path)
-        except OSError:
-            pass
+    forget(PATH, BOOT)
 
 
 def baseline():
     return Baseline(PATH, BOOT)
-
-
-def content():
-    with open(PATH, "rb") as f:
-        return f.read()
-
-
-def store(data):
-    with open(PATH, "wb") as f:
-        f.write(data)
 
 
 def sample(counters, *interfaces):
@@ -101,9 +87,9 @@ def test_without_a_boot_id_it_is_not_used_and_not_written():
 
 def test_every_truncation_is_a_first_start():
     stopped(("eth0", 1000, 10, 2000, 20), ("eth1", 1000, 10, 2000, 20))
-    whole = content()
+    whole = content(PATH)
     for n in range(len(whole)):
-        store(whole[:n])
+        store(PATH, whole[:n])
         equal((n, sample(restarted(), ("eth0", 1500, 11, 2000, 20))), (n, None))
     clean()
 
@@ -115,7 +101,7 @@ def test_what_is_not_a_baseline():
         b"eth0 -1 2 3 4 5 6 7 8",
         b"eth0 1 2 3 4 5 6 7 1073741824", b"\xff", b"",
     ):  # fmt: skip
-        store(b"one\n" + lines + b"\nend\n")
+        store(PATH, b"one\n" + lines + b"\nend\n")
         equal((lines, sample(restarted(), ("eth0", 1500, 11, 2000, 20))), (lines, None))
     clean()
 

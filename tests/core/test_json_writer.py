@@ -2,36 +2,14 @@
 
 import json
 from check import DOUBLES, equal, raises
+from encode import encode
 from linkpulse.report.json_writer import Writer
 from linkpulse.errors import TooLarge
 from microcbor import Writer as CborWriter
 
 
-def write(value, w):
-    """Any Python value by the six methods."""
-    if isinstance(value, dict):
-        w.map(len(value))
-        for key in value:
-            w.text(key.encode())
-            write(value[key], w)
-    elif isinstance(value, list):
-        w.array(len(value))
-        for item in value:
-            write(item, w)
-    elif isinstance(value, str):
-        w.text(value.encode())
-    elif isinstance(value, float):
-        w.float(value)
-    elif value < 0:
-        w.int(value)
-    else:
-        w.uint(value)
-
-
 def text(value, size=400):
-    w = Writer(bytearray(size))
-    write(value, w)
-    return bytes(w.result()).decode()
+    return bytes(encode(Writer(bytearray(size)), value).result()).decode()
 
 
 VALUES = (
@@ -109,7 +87,7 @@ def test_floats_that_json_does_not_have():
 
 
 def everything(w):
-    write({"a": [1, -2, {"b": "c\n", "d": []}], "e": "x" * 40, "f": 0.5}, w)
+    encode(w, {"a": [1, -2, {"b": "c\n", "d": []}], "e": "x" * 40, "f": 0.5})
 
 
 def test_without_a_buffer_it_counts():

@@ -1,7 +1,7 @@
 """Report ids that strictly increase, whatever becomes of the clock and of the file."""
 
-import os
 from check import equal
+from state_file import content, forget, store
 from linkpulse.report import report_ids
 from linkpulse.report.report_ids import Ids
 
@@ -27,21 +27,7 @@ def ids(now=NOW, path=PATH):
 
 
 def clean():
-    for path in (PATH, PATH + ".new"):
-        try:
-            os.remove(path)
-        except OSError:
-            pass
-
-
-def content():
-    with open(PATH, "rb") as f:
-        return f.read()
-
-
-def store(data):
-    with open(PATH, "wb") as f:
-        f.write(data)
+    forget(PATH)
 
 
 def test_the_first_id_is_the_time():
@@ -87,7 +73,7 @@ def test_the_reserve_is_written_before_it_is_used():
     i = ids()
     for _ in range(300):
         used = i.next()
-        assert int(content().split()[0]) >= used
+        assert int(content(PATH).split()[0]) >= used
 
 
 def test_ids_increase_across_restarts():
@@ -138,9 +124,9 @@ def test_without_a_file_ids_rest_on_the_clock():
 def test_every_truncation_of_the_file():
     clean()
     ids().next()
-    whole = content()
+    whole = content(PATH)
     for n in range(len(whole)):
-        store(whole[:n])
+        store(PATH, whole[:n])
         i = ids(NOW + 1000)
         if n < len(whole) - 1:  # without its newline it is whole all the same
             assert PATH in i.problem, n
@@ -154,18 +140,18 @@ def test_every_truncation_of_the_file():
 def test_every_flipped_bit_of_the_file():
     clean()
     ids().next()
-    whole = content()
+    whole = content(PATH)
     for n in range(8 * (len(whole) - 1)):
         broken = bytearray(whole)
         broken[n >> 3] ^= 1 << (n & 7)
-        store(broken)
+        store(PATH, broken)
         i = ids(NOW + 1000)
         assert i.next() == NOW + 1000, broken
 
 
 def test_files_that_are_something_else():
     for data in (b"", b"\n", b" ", b"hello", b"\xff" * 100, b"1800000000", b"1800000000 00000000\n", b" 00000000\n"):
-        store(data)
+        store(PATH, data)
         i = ids()
         assert i.problem, data
         equal(i.next(), NOW)

@@ -2,6 +2,7 @@
 
 import json
 from check import CUT_JSON_IS_NOTICED, equal, raises
+from encode import encode
 from linkpulse.errors import ProtocolError
 from linkpulse.report.response import MAX_SIZE, parse
 from linkpulse.report import response_cbor, response_json
@@ -14,25 +15,8 @@ def read(status, payload, is_cbor, expected):
     return parse(status, payload, (response_cbor if is_cbor else response_json).fields, (expected,))
 
 
-def cbor(value, w=None):
-    """A dict of text and numbers as CBOR."""
-    w = w or Writer(bytearray(1500))
-    if isinstance(value, dict):
-        w.map(len(value))
-        for key in value:
-            cbor(key, w)
-            cbor(value[key], w)
-    elif isinstance(value, list):
-        w.array(len(value))
-        for item in value:
-            cbor(item, w)
-    elif isinstance(value, str):
-        w.text(value.encode())
-    elif value is None:
-        w.raw(b"\xf6")
-    else:
-        w.int(value)
-    return bytes(w.result())
+def cbor(value):
+    return bytes(encode(Writer(bytearray(1500)), value).result())
 
 
 def text(value):

@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from linkpulse_tools.pki import certs
-from tests.doubles.packets import CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBSCRIBE
-from tests.doubles.scripted_broker import Gone
+from tests.doubles.packets import CONNECT, PUBACK, PUBLISH, SUBSCRIBE
 from tests.faults import lab as labs
 
 CASES = []
@@ -51,11 +50,16 @@ def jittered(waits):
     assert len(set(waits)) == len(waits), f"no jitter in {waits}"
 
 
-@case("MQTT", "Connect")
-def connect(lab):
+def sent(lab):
+    """The packets of a device that is well: CONNECT, SUBSCRIBE and PUBLISH."""
     world = lab.world()
     world.good()
-    packet = world.broker.packets[0]
+    return world.broker.packets
+
+
+@case("MQTT", "Connect")
+def connect(lab):
+    packet = sent(lab)[0]
     assert packet.kind == CONNECT and packet.client_id == "thing-1"
     return f"client id {packet.client_id}, keep-alive {packet.keep_alive} s, clean session {int(packet.clean)}"
 
@@ -111,15 +115,13 @@ def persistent(lab):
     world.drop(world.good())
     world.drop(world.good(present=1, subscribes=False))
     world.drop(world.good(present=0, subscribes=True))
-    sent = [packet.kind for packet in world.broker.packets]
-    return f"{sent.count(CONNECT)} connections, {sent.count(SUBSCRIBE)} subscriptions"
+    kinds = [packet.kind for packet in world.broker.packets]
+    return f"{kinds.count(CONNECT)} connections, {kinds.count(SUBSCRIBE)} subscriptions"
 
 
 @case("MQTT", "Subscribe")
 def subscribe(lab):
-    world = lab.world()
-    world.good()
-    packet = world.broker.packets[1]
+    packet = sent(lab)[1]
     assert packet.kind == SUBSCRIBE and [qos for _, qos in packet.filters] == [1, 1]
     return f"{len(packet.filters)} filters of QoS 1 in one packet"
 
@@ -140,9 +142,7 @@ def no_suback(lab):
 
 @case("MQTT", "Publish")
 def publish(lab):
-    world = lab.world()
-    world.good()
-    packet = world.broker.packets[2]
+    packet = sent(lab)[2]
     assert packet.kind == PUBLISH and packet.topic == "$aws/things/thing-1/defender/metrics/cbor"
     return f"QoS {packet.qos}, {len(packet.payload)} bytes to the reserved topic"
 
@@ -175,14 +175,7 @@ def client_puback(lab):
 def no_pingresp(lab):
     world = lab.world(interval=3600)
     peer = world.good()
-    world.do("advance(900000)")
-    wait = world.do("step()")["wait"]
-    peer.expect(PINGREQ)
-    world.do(f"advance({wait})")
-    world.check(world.do("step()"), "TimedOut", "did not answer a ping")
-    assert peer.closed() == bytes((DISCONNECT, 0))
-    world.good(present=1, subscribes=False)
-    return f"closed {wait} ms after PINGREQ (its deadline here), connected again"
+    return f"closed {world.unanswered_ping(peer)} ms after PINGREQ (its deadline here), connected again"
 
 
 @case("TLS", "Connect")
@@ -217,21 +210,8 @@ def cipher_suites(lab):
 
 
 def refused(world, kind, reason, tries=3):
-    """The handshake fails, as often as it is tried, and no byte of MQTT is ever sent."""
     for _ in range(tries):
-        world.start("cycle()")
-        peer = world.broker.accept(tls=False)
-        try:
-            peer.handshake()
-        except (ssl.SSLError, Gone):
-            pass
-        else:
-            assert peer.closed() == b"", "MQTT over a connection that must not be"
-            raise AssertionError("the handshake must fail")
-        finally:
-            peer.sock.close()
-        result = world.failed(kind, reason, lasting=kind == "AuthError")
-    assert world.broker.packets == []
+        result = world.refused(kind, reason, lasting=kind == "AuthError")
     return result["failure"][1].partition(":")[0]
 
 

@@ -3,13 +3,14 @@
 import json
 import os
 import select
+import ssl
 import subprocess
 import time
 
 from linkpulse_tools import paths
 from linkpulse_tools.build import mpy
-from tests.doubles.packets import PUBLISH
-from tests.doubles.scripted_broker import Broker, server_context
+from tests.doubles.packets import DISCONNECT, PINGREQ, PUBLISH
+from tests.doubles.scripted_broker import Broker, Gone, server_context
 
 TESTS = paths.ROOT / "tests"
 SCRIPTS = TESTS / "faults" / "device"
@@ -220,6 +221,32 @@ class World:
         assert result["outcome"] == "accepted" and result["connected"], result
         self.ledger.accepted(report)
         return peer
+
+    def refused(self, kind, text, lasting=False):
+        """The next handshake fails, and no byte of MQTT is ever sent."""
+        self.root.traffic(1, 1)
+        self.start("cycle()")
+        peer = self.broker.accept(tls=False)
+        try:
+            peer.handshake()
+        except (ssl.SSLError, Gone):
+            peer.sock.close()
+        else:
+            raise AssertionError("the handshake must fail")
+        result = self.failed(kind, text, lasting=lasting)
+        assert peer.plain == b"" and self.broker.packets == []
+        return result
+
+    def unanswered_ping(self, peer):
+        """The device closes a connection over which it gets no PINGRESP. Returns the ms that it waited for one."""
+        self.do("advance(900000)")
+        wait = self.do("step()")["wait"]
+        peer.expect(PINGREQ)
+        self.do(f"advance({wait})")
+        self.check(self.do("step()"), "TimedOut", "did not answer a ping")
+        assert peer.closed() == bytes((DISCONNECT, 0))
+        self.good(present=1, subscribes=False)
+        return wait
 
     def timeout(self, seconds):
         """The device's deadlines from here on."""

@@ -5,6 +5,7 @@ import os
 import rig
 import vfs
 from proc_folder import Proc
+from state_file import content, forget, store
 from virtual_broker import Broker
 from virtual_time import START, Time, install
 
@@ -206,14 +207,12 @@ def starts(proc, folder):
         "behind": b"7 %08x\n" % binascii.crc32(b"7"),
     }
     found = {}
-    for name, content in files.items():
+    for name, data in files.items():
         path = folder + "/" + name.replace(" ", "-")
-        if content is not None:
-            with open(path, "wb") as f:
-                f.write(content)
+        if data is not None:
+            store(path, data)
         found[name] = observed(clock, proc, path)
-        with open(path, "rb") as f:
-            found[name].append(f.read(64).decode())
+        found[name].append(content(path).decode())
         last = found[name][3]
         found[name].append(Ids(path).next() > last)
     return found
@@ -277,15 +276,9 @@ def baselines(proc, folder):  # noqa: C901
     found = {}
     answers = ["accept"]
 
-    def life(accepted, *totals, more=()):
+    def life(*totals, more=()):
         """One agent's life, a report for each total of eth0: what its reports said."""
-        seen = []
-
-        def decide(report_id):
-            seen.append(None)
-            return answers[0]
-
-        broker = Broker(decide)
+        broker = Broker(lambda report_id: answers[0])
         one = rig.agent(clock, broker, proc, baseline=path)
         result = []
         for total in totals:
@@ -299,46 +292,37 @@ def baselines(proc, folder):  # noqa: C901
         one.close()
         return [numbers and numbers[0] for numbers in result], problem
 
-    def fresh():
-        for name in (path, path + ".new"):
-            try:
-                os.remove(name)
-            except OSError:
-                pass
-
-    found["first life"] = life(True, 1000, 1100)
-    found["same boot"] = life(True, 1400, 1450)
+    found["first life"] = life(1000, 1100)
+    found["same boot"] = life(1400, 1450)
     answers[0] = "lose"
-    found["answers lost"] = life(True, 1500, 1600)
+    found["answers lost"] = life(1500, 1600)
     answers[0] = "accept"
-    found["after them"] = life(True, 1700)
-    found["at once again"] = life(True, 1700)
-    found["a new interface"] = life(True, 1800, 1801, more=(("eth1", 5000, 1, 1, 1),))
-    found["a reset"] = life(True, 10, 30)
-    with open(path, "rb") as f:
-        content = f.read()
-    lines = content.split(b"\n")
+    found["after them"] = life(1700)
+    found["at once again"] = life(1700)
+    found["a new interface"] = life(1800, 1801, more=(("eth1", 5000, 1, 1, 1),))
+    found["a reset"] = life(10, 30)
+    whole = content(path)
+    lines = whole.split(b"\n")
     for name, changed in (
         ("another boot", b"\n".join([b"00000000-1111-2222-3333-444444444444"] + lines[1:])),
         ("empty", b""),
-        ("cut", content[: len(content) - 5]),
-        ("half", content[: len(content) // 2]),
+        ("cut", whole[: len(whole) - 5]),
+        ("half", whole[: len(whole) // 2]),
         ("no end", b"\n".join(lines[:-2]) + b"\n"),
-        ("not numbers", content.replace(b" 30 ", b" x0 ")),
+        ("not numbers", whole.replace(b" 30 ", b" x0 ")),
         ("too few", b"\n".join([lines[0], b"eth0 1 2 3", b"end", b""])),
         ("too large", b"\n".join([lines[0], b"eth0 1 2 3 4 5 6 7 99999999999", b"end", b""])),
         ("negative", b"\n".join([lines[0], b"eth0 -1 2 3 4 5 6 7 8", b"end", b""])),
         ("binary", bytes(range(256)) * 8),
     ):
-        fresh()
-        with open(path, "wb") as f:
-            f.write(changed)
-        found[name] = life(True, 1000000, 1000007)
-    fresh()
+        forget(path)
+        store(path, changed)
+        found[name] = life(1000000, 1000007)
+    forget(path)
     os.mkdir(path)
-    found["a folder"] = life(True, 5, 6)
+    found["a folder"] = life(5, 6)
     os.rmdir(path)
-    fresh()
+    forget(path)
     found["no boot id"] = no_boot_id(path, baseline)
     return found
 

@@ -9,6 +9,7 @@ import binascii
 import struct
 from array import array
 import proc_root
+from encode import encode
 from proc_root import ESTABLISHED, TCP, TCP6, UDP, row, table, udp
 from linkpulse.errors import ClockError, LinkpulseError, NetworkError, ProtocolError, SettingsError
 from microcbor import INDEFINITE, Malformed, Reader, Writer
@@ -25,9 +26,7 @@ class Declared(Exception):
 
 def _cbor_answers():
     def message(pairs):
-        w = Writer(bytearray(512))
-        _write(w, pairs)
-        return bytes(w.result())
+        return bytes(encode(Writer(bytearray(512)), pairs).result())
 
     details = {"ErrorCode": "InvalidPayload", "ErrorMessage": "the payload is not valid"}
     return [
@@ -44,22 +43,6 @@ def _cbor_answers():
         b"\xa1\xc1\x1a\x00\x00\x00\x01\xfb\x3f\xf0\x00\x00\x00\x00\x00\x00",
         b"\xa1\x63xyz\xd9\xd9\xf7\xf6",
     ]
-
-
-def _write(w, value):
-    if isinstance(value, dict):
-        w.map(len(value))
-        for key in value:
-            w.text(key.encode())
-            _write(w, value[key])
-    elif isinstance(value, list):
-        w.array(len(value))
-        for item in value:
-            _write(w, item)
-    elif isinstance(value, str):
-        w.text(value.encode())
-    else:
-        w.int(value)
 
 
 JSON_ANSWERS = (
@@ -455,30 +438,40 @@ OVER = 3
 BROKEN = 4
 
 
+def _to_the_end(scan, state, size):
+    """Calls `scan` with tables for four addresses and four connections until it has read `size` bytes."""
+    raw = bytearray(36)
+    known = bytearray(18 * 4)
+    tables = raw, known, bytearray(22 * 4), array("i", (0, 4, 12345, 54321))
+    for _ in range(size + 2):
+        before = state[0]
+        event = scan(*tables)
+        assert before <= state[0] <= size
+        if event in (DONE, OVER, BROKEN):
+            return
+        if event == UNKNOWN and state[8]:
+            state[13] = 1  # the device of a bound socket
+        elif event == UNKNOWN:
+            known[18:36] = bytes((0, state[9])) + bytes(raw[:16])
+            state[10] = 0
+    raise AssertionError("it never ends")
+
+
 def rows():
     """proc_scan.rows over a buffer that ends where the text ends: on CPython a read outside of it is an IndexError."""
     from linkpulse.collect.linux import proc_scan
     from linkpulse.collect.linux.proc_lines import HEXA, ORDER
 
-    raw = bytearray(36)
-    known = bytearray(18 * 4)
-    records = bytearray(22 * 4)
     seeds = [(text + "\n").encode() for text in ROWS + ROWS6] + [("\n".join(ROWS) + "\n").encode()]
 
     def run(data):
         text = bytearray(data + b"\n")
         state = array("i", (0, 8 if bits(1) else 32, 10, 1, ORDER, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0))
-        chosen = array("i", (0, 4, 12345, 54321))
-        for _ in range(len(text) + 1):
-            before = state[0]
-            event = proc_scan.rows(text, len(text), state, HEXA, raw, known, records, chosen)
-            assert before <= state[0] <= len(text)
-            if event == DONE:
-                return
-            if event == UNKNOWN:
-                known[18:36] = bytes((0, state[9])) + bytes(raw[:16])
-                state[10] = 0
-        raise AssertionError("it never ends")
+
+        def scan(*tables):
+            return proc_scan.rows(text, len(text), state, HEXA, *tables)
+
+        _to_the_end(scan, state, len(text))
 
     return seeds, run
 
@@ -498,26 +491,15 @@ def sock_diag():
     loopback = message(2, 10, b"\x7f\x00\x00\x01", bytes(4))
     done = struct.pack("<IHHIII", 20, 3, 2, 1, 1, 0)
     seeds = [four, listener, loopback, four * 3 + listener + done, four + done, done, message(2, 1, b"", b"", 96) * 2]
-    raw = bytearray(36)
-    known = bytearray(18 * 4)
-    records = bytearray(22 * 4)
 
     def run(data):
         buf = bytearray(data)
         state = array("i", (0, 0, 10, 1, ORDER, 0, 2, 0, 0, 0, 0, 88 if bits(1) else 0, 0, 0, 0))
-        chosen = array("i", (0, 4, 12345, 54321))
-        for _ in range(len(buf) + 2):
-            before = state[0]
-            event = netlink_scan.messages(buf, len(buf), state, raw, known, records, chosen)
-            assert before <= state[0] <= len(buf)
-            if event in (DONE, OVER, BROKEN):
-                return
-            if event == UNKNOWN and state[8]:
-                state[13] = 1  # the device of a bound socket
-            elif event == UNKNOWN:
-                known[18:36] = bytes((0, state[9])) + bytes(raw[:16])
-                state[10] = 0
-        raise AssertionError("it never ends")
+
+        def scan(*tables):
+            return netlink_scan.messages(buf, len(buf), state, *tables)
+
+        _to_the_end(scan, state, len(buf))
 
     return seeds, run
 
