@@ -1,13 +1,11 @@
 """python -m tests.bench [--quick] [--json]: measure, show, write build/bench.json. Asserts nothing."""
 
 import argparse
-import json
 import sys
 import time
 
 from rich.console import Console
 
-from linkpulse_tools import files, paths
 from linkpulse_tools.errors import ToolError
 
 from . import instructions, interval, measure, namespace, table
@@ -82,12 +80,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    text = json.dumps(results, indent=2)
-    files.write(paths.BUILD / "bench.json", text.encode() + b"\n")
-    if options.json:
-        print(text)
-    else:
-        table.show(Console(), results)
+    table.publish(results, "bench.json", None if options.json else table.show)
     return 0
 
 

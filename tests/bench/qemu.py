@@ -29,6 +29,8 @@ from linkpulse_tools.mqtt import broker
 from linkpulse_tools.mqtt.responder import Responder
 from linkpulse_tools.pki import certs
 
+from . import table
+
 HERE = Path(__file__).parent
 PROGRAM = HERE / "device" / "on_board.py"
 KB = 1024
@@ -285,12 +287,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    text = json.dumps(results, indent=2)
-    files.write(paths.BUILD / "bench-qemu.json", text.encode() + b"\n")
-    if options.json:
-        print(text)
-    else:
-        show(Console(), results)
+    table.publish(results, "bench-qemu.json", None if options.json else show)
     return 0
 
 

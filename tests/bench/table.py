@@ -1,9 +1,12 @@
 """Figures against budgets: which apply here, what was measured, met or missed."""
 
+import json
 from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
+
+from linkpulse_tools import files, paths
 
 from . import interval
 
@@ -232,3 +235,13 @@ def show(console: Console, results: dict) -> None:
         console.print(note)
     missed = [f"{line.group}, {line.what}" for line in found if line.verdict == "missed"]
     console.print(f"budgets met: {sum(line.verdict == 'met' for line in found)}, missed: {len(missed)}")
+
+
+def publish(results: dict, name: str, show) -> None:
+    """Writes the results to build/`name`, and prints them: by show(console, results), or as JSON without it."""
+    text = json.dumps(results, indent=2)
+    files.write(paths.BUILD / name, text.encode() + b"\n")
+    if show:
+        show(Console(), results)
+    else:
+        print(text)

@@ -36,6 +36,21 @@ def raises(kind, call, *args):
     raise AssertionError("no %s, but %r" % (kind.__name__, result))
 
 
+def refused(writer, everything, kind):
+    """Yields (bytes needed, room, the error of `kind`) without a buffer, and for each buffer that is too small."""
+    needed = None
+    for room in range(-1, 1000):
+        w = writer(None if room < 0 else bytearray(room))
+        everything(w)
+        if needed is not None:
+            equal(w.size, needed)
+        needed = w.size
+        if room == needed:
+            equal(len(w.result()), needed)
+            return
+        yield needed, max(room, 0), raises(kind, w.result)
+
+
 def equal(found, expected):
     assert found == expected, "%r, expected %r" % (found, expected)
 

@@ -1,7 +1,7 @@
 """The JSON writer: what it writes is what a JSON reader reads, byte for byte where there is one way only."""
 
 import json
-from check import DOUBLES, equal, raises
+from check import DOUBLES, equal, raises, refused
 from encode import encode
 from linkpulse.report.json_writer import Writer
 from linkpulse.errors import TooLarge
@@ -90,26 +90,9 @@ def everything(w):
     encode(w, {"a": [1, -2, {"b": "c\n", "d": []}], "e": "x" * 40, "f": 0.5})
 
 
-def test_without_a_buffer_it_counts():
-    counting, whole = Writer(), Writer(bytearray(400))
-    everything(counting)
-    everything(whole)
-    equal(counting.size, len(whole.result()))
-    e = raises(TooLarge, counting.result)
-    equal(str(e), "%d bytes do not fit in a buffer of 0" % counting.size)
-
-
 def test_every_buffer_that_is_too_small_says_what_is_needed():
-    counting = Writer()
-    everything(counting)
-    for room in range(counting.size):
-        w = Writer(bytearray(room))
-        everything(w)
-        e = raises(TooLarge, w.result)
-        equal(str(e), "%d bytes do not fit in a buffer of %d" % (counting.size, room))
-    w = Writer(bytearray(counting.size))
-    everything(w)
-    w.result()
+    for needed, room, e in refused(Writer, everything, TooLarge):
+        equal(str(e), "%d bytes do not fit in a buffer of %d" % (needed, room))
 
 
 def test_reset_starts_over_in_the_middle_of_a_level():

@@ -55,22 +55,10 @@ def ensure_profile(cloud: Cloud, thing: str, profile: dict) -> None:
     group = account.read("describe_thing_group", thingGroupName=name)
     cloud.have("group", name, group, "create_thing_group", thingGroupName=name)
     target = account.arn("thinggroup", name)
-    cloud.attached(
-        f"profile {name} for the group",
-        target in _targets(cloud, name),
-        "attach_security_profile",
-        f"target:{name}",
-        securityProfileName=name,
-        securityProfileTargetArn=target,
-    )
-    cloud.attached(
-        f"{thing} in the group",
-        name in _groups(cloud, thing),
-        "add_thing_to_thing_group",
-        f"member:{name}/{thing}",
-        thingGroupName=name,
-        thingName=thing,
-    )
+    there, join = target in _targets(cloud, name), {"securityProfileName": name, "securityProfileTargetArn": target}
+    cloud.attached(f"profile {name} for the group", there, "attach_security_profile", f"target:{name}", **join)
+    there, join = name in _groups(cloud, thing), {"thingGroupName": name, "thingName": thing}
+    cloud.attached(f"{thing} in the group", there, "add_thing_to_thing_group", f"member:{name}/{thing}", **join)
 
 
 def _profile(cloud: Cloud, profile: dict, found: dict | None) -> None:
