@@ -250,7 +250,7 @@ class World:
 
     def timeout(self, seconds):
         """The device's deadlines from here on."""
-        self.do(f"setattr(agent._session, '_timeout', {int(seconds * 1000)})")
+        self.do(f"setattr(agent.session, '_timeout', {int(seconds * 1000)})")
 
     def drop(self, peer):
         """The device ends the connection in order; it will connect for the next report."""

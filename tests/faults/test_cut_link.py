@@ -103,8 +103,8 @@ def test_fault_02_one_byte_a_write_and_one_a_read(world):
     world.do("import sockets")
     world.do(f"linkpulse.session.tls_stream.socket = sockets.Names([{world.broker.port}], make=sockets.Slow)")
     peer = world.good()
-    assert world.do("agent._session._stream._raw.writes") > 300
-    assert world.do("agent._session._stream._raw.reads") > 300
+    assert world.do("agent.session.stream._raw.writes") > 300
+    assert world.do("agent.session.stream._raw.reads") > 300
     world.drop(peer)
     assert world.device.descriptors() == world.descriptors
 

@@ -88,7 +88,7 @@ def test_fault_39_interrupted_the_prompt_answers(interrupted, state):
         terminal.until(">>> ")
         rest = peer.closed()
         assert sockets(terminal.process.pid) == []
-        terminal.type("print(6 * 7, agent._session.connected())\r")
+        terminal.type("print(6 * 7, agent.session.connected())\r")
         terminal.until("42 False")
         terminal.until(">>> ")  # what is typed before is thrown away when the prompt sets up the terminal
         if state != "idle":

@@ -52,12 +52,12 @@ def failed(board, broker, kinds, text, tries=1):
 
 
 def accepted(board, broker):
-    board.run("agent._session._timeout = 10000")  # nothing here is about time, and the machine may be busy
+    board.run("agent.session._timeout = 10000")  # nothing here is about time, and the machine may be busy
     board.begin("cycle(10000)")
     peer = broker.accept()
     peer.good()
     failure, outcome, _, connected = board.value()
-    board.run("agent._session._timeout = TIMEOUT")
+    board.run("agent.session._timeout = TIMEOUT")
     assert (failure, outcome, connected) == (None, "accepted", True)
     return peer
 
@@ -108,9 +108,9 @@ def test_no_puback(board, broker):
 def test_silence_in_an_open_connection(board, broker):
     """Row 15: a ping without its answer."""
     peer = accepted(board, broker)
-    board.run("agent._session._sent = time.ticks_add(time.ticks_ms(), -2000000)")
+    board.run("agent.session._sent = time.ticks_add(time.ticks_ms(), -2000000)")
     pauses = "[agent.pause(1000) for _ in range(3)]"  # a pause is a second at most
-    board.begin(f"(agent.step(), {pauses}, agent.step(), failure, agent._session.connected())")
+    board.begin(f"(agent.step(), {pauses}, agent.step(), failure, agent.session.connected())")
     peer.expect(PINGREQ)
     *_, failure, connected = board.value()
     assert failure[0] == "TimedOut" and "ping" in failure[1] and not connected
@@ -160,13 +160,13 @@ def test_a_drip(board, broker):
 def test_nobody_listens(board, broker):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        board.run(f"agent._session._port = {probe.getsockname()[1]}")
+        board.run(f"agent.session._port = {probe.getsockname()[1]}")
         board.begin("cycle()")
         failure, _, took, connected = board.value()
     assert (
         failure[0] == "NetworkError" and "does not answer" in failure[1] and not connected and took < DEADLINE + MARGIN
     )
-    board.run(f"agent._session._port = {broker.port}")
+    board.run(f"agent.session._port = {broker.port}")
     accepted(board, broker)
 
 

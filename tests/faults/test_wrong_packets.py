@@ -294,7 +294,7 @@ def test_fault_13_answer_before_the_puback_and_all_in_one_record(world):
 
 def test_fault_14_packet_ids_wrap_to_one(world):
     peer = world.good()
-    world.do("setattr(agent._session._client, 'pid', 65533)")
+    world.do("setattr(agent.session._client, 'pid', 65533)")
     found = []
     for _ in range(4):
         world.start("cycle()")
@@ -309,7 +309,7 @@ def test_fault_14_packet_ids_wrap_to_one(world):
 
 def test_fault_14_the_same_id_again_at_the_wrap(world):
     peer = world.good()
-    world.do("setattr(agent._session._client, 'pid', 65535)")
+    world.do("setattr(agent.session._client, 'pid', 65535)")
     world.start("cycle()")
     first, again = peer.expect(PUBLISH), peer.expect(PUBLISH)
     assert (first.packet_id, again.packet_id, again.dup) == (1, 1, True)

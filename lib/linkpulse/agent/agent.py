@@ -12,7 +12,6 @@ from ..port.clock import epoch, synchronize
 from ..session.session import Session
 from ..session.tls_stream import PIECE
 
-_NO_MEMORY = "out of memory: lower `connections`, or free heap"
 _LONGEST = const(86400000)  # ms
 _IDLE = const(1000)  # ms between two steps without hardware
 
@@ -24,6 +23,8 @@ class Agent:
     `once()` call it. Nothing that a network, a broker or a platform does ends the agent; `status()` tells.
 
     `log(level, text)`, if given, hears of status.ERROR, INFO and DEBUG; without it no text is ever made.
+
+    `session` is its connection (session.Session), and `reports` the handler of the reports.
 
     A handler has `topics`, texts to subscribe to; `due()`, the milliseconds until it publishes; `message()`, its topic
     and payload then; `receive(topic, payload)`, which is None for a topic of others and True for an answer that was
@@ -43,7 +44,7 @@ class Agent:
             beat = self._board.beat
             self._piece = PIECE
         self._ntp = settings.ntp
-        self._session = Session(settings, self._received, beat)
+        self.session = Session(settings, self._received, beat)
         self._subscribed = False
         self._client_id = settings.client_id
         self._retry = Retry(settings.interval * 1000)
@@ -60,21 +61,21 @@ class Agent:
         """What happened so far: a dict of numbers, texts and None.
 
         `outcome` of the last report or try (accepted, rejected, unknown, error), the class of that `error` and its
-        `category` (see errors), and a count of each; `report_id` and `bytes` of the last report; `connected_since` and
-        `last_accepted` in seconds since 1970; `last_error` with its reason; `problem` with state files or the
-        collector; `skipped` rows; `gaps`, how often a part of an interface's traffic was not counted
-        (sample.counters); `source`, what the platform can see; `version`; `heap` in use after a collection, in
-        bytes.
+        `category` (see errors), and a count of each; `published`, how many messages the broker has acknowledged;
+        `report_id` and `bytes` of the last report; `connected_since` and `last_accepted` in seconds since 1970;
+        `last_error` with its reason; `problem` with state files or the collector; `skipped` rows; `gaps`, how often a
+        part of an interface's traffic was not counted (sample.counters); `source`, what the platform can see;
+        `version`; `heap` in use after a collection, in bytes.
         """
         s = self._status.values
-        if not self._session.connected():
+        if not self.session.connected():
             s["connected_since"] = None
         r = self.reports
         reporter = r.reporter
         s["skipped"] = reporter.skipped
         s["gaps"] = reporter.counters.gaps
         s["source"] = reporter.source
-        s["problem"] = r.ids.problem or r.reporter.problem or (r.baseline and r.baseline.problem)
+        s["problem"] = r.ids.problem or reporter.problem or (r.baseline and r.baseline.problem)
         s["version"] = __version__
         gc.collect()
         s["heap"] = mem_alloc()
@@ -82,7 +83,7 @@ class Agent:
 
     def close(self):
         """Ends the connection; step() makes another when there is something to publish."""
-        self._session.close()
+        self.session.close()
 
     def run(self, on_outcome=None):
         """Runs for ever. `on_outcome()` is called after every outcome."""
@@ -144,18 +145,18 @@ class Agent:
     def pause(self, ms):
         """Waits for a message, for `ms` and a second at most, so that Ctrl-C is heard on every platform."""
         ms = min(ms, self._piece)
-        if not self._session.connected():
+        if not self.session.connected():
             time.sleep(ms / 1000)  # sleep_ms() looks every 0.5 ms on the unix port
             return
         try:
-            self._session.wait(ms)
+            self.session.wait(ms)
         except LinkpulseError as e:
             self._failed(e)
         except MemoryError:
             self._failed(None)
 
     def _step(self):
-        session = self._session
+        session = self.session
         if session.connected():
             session.wait(0)
             self._retry.check()
@@ -181,28 +182,30 @@ class Agent:
             synchronize(self._ntp)
         if epoch() is None:
             raise ClockError("the clock is not set, and TLS needs it: set it, or name a server in `ntp`")
-        kept = self._session.connect()
+        kept = self.session.connect()
         self._retry.connected()
         self._status.values["connected_since"] = epoch()
         # What a session from before this start was subscribed to may be another format's topics.
         self._subscribed &= kept
         for handler in self._handlers:
             if not self._subscribed:
-                self._session.subscribe(handler.topics)
+                self.session.subscribe(handler.topics)
             handler.connected(kept)
         self._subscribed = True
         self._status.say(INFO, "connected")
 
     def _publish(self, handler):
-        if not self._session.connected():
+        if not self.session.connected():
             self._connect()
-            self._session.wait(0)
+            self.session.wait(0)
             if handler.due() > 0:
                 return  # it waits for what the broker may have kept
         topic, payload = handler.message()
-        if self._status.log is not None:
-            self._status.say(DEBUG, "%d bytes to %s" % (len(payload), topic))
-        self._session.publish(topic, payload)
+        status = self._status
+        if status.log is not None:
+            status.say(DEBUG, "%d bytes to %s" % (len(payload), topic))
+        self.session.publish(topic, payload)
+        status.values["published"] += 1
 
     def _received(self, topic, payload):
         for handler in self._handlers:
@@ -222,9 +225,9 @@ class Agent:
         # Without an error it was memory that failed: then nothing here may allocate.
         for handler in self._handlers:
             handler.lost()
-        self._session.close()
+        self.session.close()
         wait = self._retry.failed(isinstance(error, NetworkError), error is not None and error.lasting)
-        text = _NO_MEMORY
+        text = "out of memory: lower `connections`, or free heap"
         kind = "MemoryError"
         category = "memory"
         if error is not None:

@@ -21,6 +21,7 @@ class Status:
             "category": None,
             "report_id": None,
             "bytes": 0,
+            "published": 0,
             "accepted": 0,
             "rejected": 0,
             "unknown": 0,

@@ -24,6 +24,8 @@ class Session:
     Every operation ends within `settings.timeout` seconds. An operation that waits for an acknowledgement is tried
     three times on the same connection, so it ends within three times that. Only the platform's name resolution has its
     own limits. Every error is a LinkpulseError, and the session is closed then.
+
+    `stream` is its TLSStream.
     """
 
     def __init__(self, settings, received, beat=None):
@@ -35,8 +37,8 @@ class Session:
         # With twice the interval, the reports keep the connection alive. The bounds are those of AWS IoT.
         self._keep_alive = min(1200, max(60, 2 * settings.interval))
         self._received = received
-        self._stream = TLSStream(settings.server_name, beat)
-        self._packets = MQTTPackets(self._stream)
+        self.stream = TLSStream(settings.server_name, beat)
+        self._packets = MQTTPackets(self.stream)
         self._client = None
         self._sent = 0
         self._dup = 0
@@ -49,7 +51,7 @@ class Session:
         # From the files each time, because certificates are renewed while the agent runs. What the last connection had
         # must be gone before: there is no room for both.
         gc.collect()
-        self._stream.context = context(*self._files)
+        self.stream.context = context(*self._files)
         client = umqtt.simple.MQTTClient(self._client_id, self._host, self._port, keepalive=self._keep_alive)
         client.set_callback(self._received)
         own = umqtt.simple.socket
@@ -73,7 +75,7 @@ class Session:
         """Takes the messages that arrive within `timeout` ms, and at most 16, so that a flood does not block the
         program."""
         for _ in range(_MESSAGES):
-            if self._client is None or not self._stream.ready(timeout):
+            if self._client is None or not self.stream.ready(timeout):
                 return
             self._operate(0, -1, self._client.check_msg)
             timeout = 0
@@ -101,7 +103,7 @@ class Session:
         self._client = None
         try:
             if client is not None:
-                self._stream.arm(1000)
+                self.stream.arm(1000)
                 self._packets.write(b"\xe0\0")
                 self._packets.flush()
         except Exception:
@@ -131,7 +133,7 @@ class Session:
         # After the stream's checks, only a refusal can cause one. The stream stays open only after success, or if an
         # answer is late while `retry` allows another attempt.
         packets = self._packets
-        self._stream.arm(self._timeout)
+        self.stream.arm(self._timeout)
         packets.expect(expected, packet_id)
         keep = False
         try:

@@ -18,7 +18,10 @@ _BROKEN = select.POLLERR | select.POLLHUP
 
 
 class TLSStream:
-    """A TLS connection. `beat()`, if given, is called several times a second while it waits."""
+    """A TLS connection. `beat()`, if given, is called several times a second while it waits.
+
+    `secured` says whether the last handshake succeeded, also after the connection has ended.
+    """
 
     def __init__(self, server_name, beat=None):
         self.context = None  # an SSLContext, to be set before each connect()
@@ -29,7 +32,7 @@ class TLSStream:
         self._idle = select.poll() if POLLS_DESCRIPTORS else None
         self._unread = False  # TLS may hold more of what it has read
         self._raw = self._tls = None
-        self._secured = self._answered = False
+        self.secured = self._answered = False
         self._broken = 0  # handshakes in a row that ended without a word, after the broker had answered
         self.arm(0)
 
@@ -42,6 +45,13 @@ class TLSStream:
 
     def connected(self):
         return self._tls is not None
+
+    def peer_certificate(self):
+        """The broker's certificate as DER, or None if there is no connection or the platform does not tell."""
+        try:
+            return self._tls.getpeercert(True)
+        except AttributeError:
+            return None
 
     def connect(self, host, port):
         """Resolves the name and tries every address."""
@@ -67,7 +77,7 @@ class TLSStream:
         raise error
 
     def _connect(self, info, timeout):
-        self._secured = self._answered = self._wrapping = False
+        self.secured = self._answered = self._wrapping = False
         self._raw = socket.socket(info[0], info[1])
         self._raw.setblocking(False)
         try:
@@ -132,7 +142,7 @@ class TLSStream:
             n = self._try(True, view[at:])
             if n:
                 at += n
-                self._secured = True
+                self.secured = True
                 self._broken = 0
             else:
                 self._wait(select.POLLOUT)
@@ -157,12 +167,12 @@ class TLSStream:
         if self._tls is None:
             raise NetworkError("not connected")
         if self.left() <= 0:
-            doing = "answer" if not write else "take a packet" if self._secured else "end the TLS handshake"
+            doing = "answer" if not write else "take a packet" if self.secured else "end the TLS handshake"
             raise TimedOut("the broker did not %s in time" % doing)
         try:
             return self._tls.write(view) if write else self._tls.readinto(view)
         except (OSError, ValueError) as e:
-            if self._secured:
+            if self.secured:
                 raise explain(e)
             raise self._handshake_failed(e)
 

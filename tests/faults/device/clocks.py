@@ -35,7 +35,7 @@ def untrusted(proc, epoch, wall):
     rig.run(one, clock, 3600000)
     status = one.status()
     return {
-        "trusted": trusted(), "sockets": sockets.made, "connected": one._session.connected(),
+        "trusted": trusted(), "sockets": sockets.made, "connected": one.session.connected(),
         "outcome": status["outcome"], "last_error": status["last_error"], "tries": status["errors"],
         "report_id": status["report_id"],
     }  # fmt: skip

@@ -118,9 +118,9 @@ class Starved:
         self.counted += 1000
         more = ()
         if self.state == "lost":
-            self.one._session.close()
+            self.one.session.close()
         elif self.state != "warm":
-            self.one._session.close()
+            self.one.session.close()
             self.one = self.start()
         if self.state == "grown":
             self.proc.traffic(self.counted)

@@ -21,7 +21,7 @@ def make():
     agent = None
     gc.collect()
     agent = Agent(Settings(values))  # noqa: F821
-    agent._session._timeout = TIMEOUT
+    agent.session._timeout = TIMEOUT
     inner = agent._failed
 
     def failed(error):
@@ -46,7 +46,7 @@ def cycle(patience=4000):
     while agent.reports.waiting and failure is None and time.ticks_diff(time.ticks_ms(), start) < patience:
         agent.pause(20)
     took = time.ticks_diff(time.ticks_ms(), start)
-    return failure, agent._status.values["outcome"], took, agent._session.connected()
+    return failure, agent._status.values["outcome"], took, agent.session.connected()
 
 
 def open_to(port):

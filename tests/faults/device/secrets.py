@@ -46,19 +46,19 @@ def agent(values, steps=8, collector=None):
         wait = one.step()
         one.pause(min(wait, 300))
         print(json.dumps(one.status()))
-        if time.ticks_diff(end, time.ticks_ms()) < 0 or one.reports.next != due and not one._session.connected():
+        if time.ticks_diff(end, time.ticks_ms()) < 0 or one.reports.next != due and not one.session.connected():
             break  # it failed, and the next try is some time away
     for thing in (
         one,
-        one._session,
-        one._session._stream,
-        one._session._packets,
+        one.session,
+        one.session.stream,
+        one.session._packets,
         one.reports.reporter,
         one.reports.reporter._sockets,
         one.reports.ids,
     ):
         print(repr(thing), str(thing))
-    one._session.close()
+    one.session.close()
     session = Session(s, lambda topic, payload: print("message", topic, payload))
     attempt(session.connect)
     session.close()

@@ -64,7 +64,7 @@ def make(**changes):
         values = json.load(f)
     values.update(changes)
     agent = linkpulse.agent.agent.Agent(Settings(values))
-    session = agent._session
+    session = agent.session
     session._timeout = TIMEOUT
     patient = session.wait
     session.wait = lambda ms: patient(min(ms, PATIENCE))
@@ -104,7 +104,7 @@ def told(wait):
         "failure": failure,
         "outcome": s["outcome"],
         "last_error": s["last_error"],
-        "connected": agent._session.connected(),
+        "connected": agent.session.connected(),
         "waiting": agent.reports.waiting,
         "now": clock.now,
     }
@@ -123,7 +123,7 @@ def wait(ms=400):
     failure = None
     end = real.ticks_add(real.ticks_ms(), ms)
     outcomes = total()
-    while agent._session.connected() and outcomes == total() and real.ticks_diff(end, real.ticks_ms()) > 0:
+    while agent.session.connected() and outcomes == total() and real.ticks_diff(end, real.ticks_ms()) > 0:
         agent.pause(PATIENCE)
     return told(None)
 
@@ -150,7 +150,7 @@ def drained():
 
 def hasty(ms):
     """Only `ms` for each try to publish from here on."""
-    session = agent._session
+    session = agent.session
     publish = session.publish
 
     def short(topic, payload):
@@ -183,7 +183,7 @@ def hardware():
     """The agent has such hardware from here on."""
     global board
     board = agent._board = Hardware()
-    agent._session._stream._beat = board.beat
+    agent.session.stream._beat = board.beat
 
 
 def cancelled(wanted):
@@ -207,7 +207,7 @@ def cancelled(wanted):
 
 def flood(n):
     """How many messages each wait() of the session took, until it had n; and the agent's own word on the last one."""
-    session = agent._session
+    session = agent.session
     received = session._client.cb
     seen = [0]
 
@@ -224,7 +224,7 @@ def flood(n):
 
 def fill():
     """Sends until the broker's window and all buffers are full."""
-    write = agent._session._stream._tls.write
+    write = agent.session.stream._tls.write
     block = bytes(16384)
     quiet = 0
     while quiet < 8:  # kernels find room again for a moment, by packing what they hold

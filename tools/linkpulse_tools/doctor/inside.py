@@ -48,8 +48,9 @@ def linkpulse(this: Examination) -> Finding:
         this.place.prepare()
         version, where, umqtt = this.place.ask(probes.LINKPULSE, fresh=True)
         missing = [name for name, there in (("linkpulse", version), ("umqtt.simple", umqtt)) if not there]
+        lies = this.place.gateway or bool(where) and this.place.read(where) is not None
         if not missing:
-            this.place.ask(probes.AGENT)
+            this.place.ask(probes.AGENT)  # the last: it may leave too little heap to read a file
     except ToolError as error:
         return told(str(error))
     except BoardError as error:
@@ -57,7 +58,6 @@ def linkpulse(this: Examination) -> Finding:
     if missing:
         hint = "`micropython -m mip install` installs umqtt.simple. MICROPYPATH must name the folders"
         return failed(f"{' and '.join(missing)} cannot be found", hint if this.place.gateway else DEPLOY)
-    lies = this.place.gateway or this.place.read(where) is not None
     text = f"linkpulse {version} ({where.rpartition('/')[0] if lies else 'frozen in'}), umqtt.simple"
     if lies and where.startswith("linkpulse/"):
         return warning(f"{text}: it is beside main.py and hides lib/linkpulse", "remove the folder linkpulse")

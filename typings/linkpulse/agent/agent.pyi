@@ -3,9 +3,11 @@ from collections.abc import Callable
 from linkpulse.agent.reports import Reports
 from linkpulse.agent.status import Values
 from linkpulse.collect import Collector
+from linkpulse.session.session import Session
 from linkpulse.settings import Settings
 
 class Agent:
+    session: Session
     reports: Reports
     def __init__(
         self, settings: Settings, collector: Collector | None = None, log: Callable[[int, str], object] | None = None

@@ -12,6 +12,7 @@ class Values(TypedDict):
     category: str | None
     report_id: int | None
     bytes: int
+    published: int
     accepted: int
     rejected: int
     unknown: int

@@ -1,8 +1,10 @@
 from collections.abc import Callable, Sequence
 
+from linkpulse.session.tls_stream import TLSStream
 from linkpulse.settings import Settings
 
 class Session:
+    stream: TLSStream
     def __init__(
         self, settings: Settings, received: Callable[[bytes, bytes], object], beat: Callable[[], object] | None = None
     ) -> None: ...

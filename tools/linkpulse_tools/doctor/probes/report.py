@@ -13,16 +13,5 @@ if GATEWAY:
 a = linkpulse.Agent(s)
 linkpulse.forget("settings")
 del load, s
-_t = {"published": False}
-_publish = a._session.publish
-
-
-def _noted(topic, payload):
-    _publish(topic, payload)
-    _t["published"] = True
-
-
-a._session.publish = _noted
 a.once()
-_t.update(a.status())
-print(json.dumps(_t))
+print(json.dumps(a.status()))

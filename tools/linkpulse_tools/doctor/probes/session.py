@@ -16,13 +16,13 @@ try:
     _x.connect()
     _t["connected"] = True
     try:
-        _t["server"] = binascii.b2a_base64(_x._stream._tls.getpeercert(True)).decode()
-    except (AttributeError, TypeError, MemoryError):
+        _t["server"] = binascii.b2a_base64(_x.stream.peer_certificate()).decode()
+    except (TypeError, MemoryError):
         pass
     _x.subscribe(TOPICS)
     _t["subscribed"] = True
 except Exception as e:
     _t["error"] = [type(e).__name__, str(e)]
-_t["secured"] = _x._stream._secured
+_t["secured"] = _x.stream.secured
 _x.close()
 print(json.dumps(_t))
