@@ -83,15 +83,21 @@ def route(*entries):
     return table(ROUTE, rows, 127)
 
 
-def trie(*addresses):
-    """fib_trie with these local addresses, in both tables, as where there are no rules; one of two interfaces twice."""
+def trie(*addresses, numbered=True):
+    """fib_trie with these local addresses, in both tables, as where there are no rules; one of two interfaces twice.
+
+    If `numbered`, they are in networks of 25, 24 and 16 bits, whose broadcast addresses are in the file.
+    """
     text = ""
     for name in ("Main", "Local"):
         text += name + ":\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n"
         for address in sorted(set(addresses)):
             text += "        |-- %s\n" % address + "           /32 host LOCAL\n" * addresses.count(address)
         text += "        |-- 192.168.1.0\n           /24 link UNICAST\n"
-        text += "           |-- 192.168.1.255\n              /32 link BROADCAST\n"
+        for address in addresses if numbered else ():
+            a, b, c, _ = address.split(".")
+            for end in ((a, b, c, 127), (a, b, c, 255), (a, b, 255, 255)):
+                text += "           |-- %s.%s.%s.%s\n              /32 link BROADCAST\n" % end
     return text.encode()
 
 

@@ -14,10 +14,12 @@ import sys
 from tests.host.lib import live
 
 BRIDGES = 45
-SHARED_PORT, SUBNET_PORT = 4000, 5000
+SHARED_PORT, SUBNET_PORT, TWICE_PORT, BEHIND_PORT = 4000, 5000, 6000, 7000
 CHOICES = {"all": {}, "included": {"include": ["br-1", "br-3*"]}, "excluded": {"exclude": ["br-1"]}}
 SHARED = "fe80::5"
 SUBNET = "10.200.0."  # both of the first two bridges are in it
+TWICE = "10.201.0.1"  # both of them have it
+BEHIND = "10.202.0.1"  # br-0 has it, but the only network around it leads to br-1
 
 
 def prepare():
@@ -31,6 +33,9 @@ def prepare():
     for i in range(2):
         live.ip("address", "add", f"{SHARED}/64", "dev", f"br-{i}", "nodad")
         live.ip("address", "add", f"{SUBNET}{i + 1}/24", "dev", f"br-{i}")
+        live.ip("address", "add", f"{TWICE}/24", "dev", f"br-{i}")
+    live.ip("address", "add", f"{BEHIND}/32", "dev", "br-0")
+    live.ip("route", "add", "10.202.0.0/24", "dev", "br-1")
 
 
 def listen(sockets):
@@ -44,6 +49,10 @@ def listen(sockets):
         where[SHARED_PORT + i] = where[SUBNET_PORT + i] = f"br-{i}"
         sockets.listen(SHARED, SHARED_PORT + i, scope=socket.if_nametoindex(f"br-{i}"))
         sockets.listen(f"{SUBNET}{i + 1}", SUBNET_PORT + i)
+        where[TWICE_PORT + i] = f"br-{i}"
+        sockets.listen(TWICE, TWICE_PORT + i, device=f"br-{i}")
+    where[BEHIND_PORT] = "br-0"
+    sockets.listen(BEHIND, BEHIND_PORT)
     return where
 
 

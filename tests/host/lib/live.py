@@ -216,13 +216,15 @@ class Sockets:
             s.close()
         self.open.clear()
 
-    def _bound(self, address, port, kind, only6=True, share=False, scope=0):
+    def _bound(self, address, port, kind, only6=True, share=False, scope=0, device=""):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         s = socket.socket(family, kind)
         if family == socket.AF_INET6:
             s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only6)
         if share:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if device:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
         s.bind((address, port, 0, scope) if scope else (address, port))
         self.open.append(s)
         return s

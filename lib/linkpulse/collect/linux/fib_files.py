@@ -2,8 +2,9 @@
 """Finds the interface of an IPv4 address in the files of another namespace, whose kernel tables cannot be asked.
 
 /proc/net/route has the networks of each interface. /proc/net/fib_trie has all local addresses, but not their
-interfaces. An address belongs to an interface if only this interface has a network around it, and if no other local
-address is in that network. For any other address, the interface is not known.
+interfaces. An address belongs to an interface if only this interface has a network around it, if some interface has an
+address in that network, which the network's broadcast address shows, and if no other local address is in it. For any
+other address, the interface is not known.
 """
 
 from . import proc_scan
@@ -36,11 +37,11 @@ class FibFiles:
         self._found = _NONE
         for i in range(8):
             self._longest[i] = 0
-        self._here = self._others = 0
+        self._here = self._others = self._ends = 0
         self._counting = False
         whole = self._read(lines, self._route) and self._read(lines, self._trie)
         found = self._found
-        if not whole or found == _NONE or self._here != 1:
+        if not whole or found == _NONE or self._here != 1 or not self._ends:
             return addresses.unknown()
         if found == _OPEN_LEFT_OUT or found == _LEFT_OUT:
             return _LEFT_OUT
@@ -93,7 +94,7 @@ class FibFiles:
                 self._longest[i] = network[i]
 
     def _trie_line(self, buf, start, end):
-        # "Local:", "  |-- 192.0.2.1", "     /32 host LOCAL". The table Main may repeat the entries.
+        # "Local:", "  |-- 192.0.2.1", "     /32 host LOCAL" or "     /32 link BROADCAST". Main may repeat them.
         while start < end and buf[start] == 32:
             start += 1
         n = end - start
@@ -101,13 +102,20 @@ class FibFiles:
             _dotted(buf, start + 4, end, self._leaf)
         elif buf[end - 1] == 58:
             self._counting = buf[start] != 77
-        elif self._counting and n > 9 and buf[start + 1] == 51 and buf[start + 3] == 32 and buf[end - 5] == 76:
-            same = inside = True
+        elif self._counting and n > 9 and buf[start + 1] == 51 and buf[start + 3] == 32:
+            kind = buf[end - 5]
+            same = inside = last = True
             for i in range(4):
-                same = same and self._leaf[i] == self._raw[i]
-                inside = inside and self._leaf[i] & self._longest[4 + i] == self._longest[i]
-            self._here += same
-            self._others += inside and not same
+                leaf = self._leaf[i]
+                mask = self._longest[4 + i]
+                same = same and leaf == self._raw[i]
+                inside = inside and leaf & mask == self._longest[i]
+                last = last and leaf | mask == 255
+            if kind == 76:  # LOCAL
+                self._here += same
+                self._others += inside and not same
+            elif kind == 68:  # BROADCAST: a route to an interface without an address does not make one
+                self._ends += inside and last
 
 
 def _dotted(buf, at, end, into):
