@@ -3,7 +3,7 @@
 import errno
 import sys
 from check import equal
-from proc_root import ROOT, Pieces, TCP, TCP6, collector, inet6, ip, ports, route, row, table, trie, usual
+from proc_root import ROOT, Pieces, TCP, TCP6, UDP, collector, inet6, ip, ports, route, row, table, trie, udp, usual
 from linkpulse.collect.linux import rtnetlink
 from linkpulse.sample.sockets import SocketTable
 
@@ -41,11 +41,12 @@ class Kernel:
     As a socket's file it keeps one datagram, and of that no more than is asked for.
     """
 
-    def __init__(self, addresses, names, flags=0x2000, prefix=32):
+    def __init__(self, addresses, names, flags=0x2000, prefix=32, kind=2):
         self.addresses = {ip(address): found for address, found in addresses.items()}
         self.names = names
         self.flags = flags
         self.prefix = prefix
+        self.kind = kind
         self.spoil = None
         self.asked = []
         self._answer = None
@@ -69,7 +70,7 @@ class Kernel:
         found = [index for index in found if device in (0, index)]
         if not found:
             return refusal(errno.ENETUNREACH)
-        body = bytes([2, self.prefix, 0, 0, 255, 2, 254, 2]) + u(4, self.flags) + attribute(15, u(4, 255))
+        body = bytes([2, self.prefix, 0, 0, 255, 2, 254, self.kind]) + u(4, self.flags) + attribute(15, u(4, 255))
         return message(24, body + attribute(1, request[32:36]) + attribute(4, u(4, found[0])))
 
     def readinto(self, buf):
@@ -180,6 +181,26 @@ def test_an_address_that_no_interface_has():
     ):
         equal(listening(asking(kernel, files)), {80: None, 22: None})
         equal(listening(asking(kernel, files, exclude=("docker0",))), {22: None})
+
+
+def test_a_listener_on_a_broadcast_address():
+    # RTN_BROADCAST 3: that of one network has its interface. RTN_UNICAST 1: an address of another machine.
+    files = usual(udp=table(UDP, [udp("192.0.2.255", 137)], 127))
+    for kind, name in ((3, "eth0"), (1, None)):
+        c, sockets = asking(Kernel({"192.0.2.255": [2]}, {2: b"eth0"}, kind=kind), files), SocketTable(50)
+        c.sockets(sockets)
+        equal((kind, ports(sockets, sockets.udp_ports)), (kind, [(137, name)]))
+
+
+def test_a_listener_on_any_interface():
+    # Multicast, and broadcast to all: as with the address 0.0.0.0, no choice of interfaces leaves them out.
+    four = [udp("224.0.0.251", 5353), udp("239.255.255.250", 1900), udp("255.255.255.255", 68)]
+    files = usual(udp=table(UDP, four, 127), udp6=table(UDP, [udp("ff02::fb", 5354)], 127))
+    for options in ({}, {"exclude": ("eth0",)}, {"include": ("eth0",)}):
+        for c in (asking(Kernel({}, {}), files, **options), collector(files, **options)):
+            sockets = SocketTable(50)
+            c.sockets(sockets)
+            equal(ports(sockets, sockets.udp_ports), [(68, None), (1900, None), (5353, None), (5354, None)])
 
 
 OLD = 0x200  # RTM_F_CLONED
@@ -321,6 +342,15 @@ def test_another_namespace_a_network_that_is_dropped():
     equal(other(("192.168.1.1",), (dropped, LAN), (("192.168.1.1", 80),)), {80: "br-lan"})
 
 
+def test_another_namespace_an_interface_without_an_address():
+    # ip route add 192.168.1.0/24 dev wg0, while 192.168.1.1 is on lo. The network has no broadcast address.
+    given = dict(tcp=table(TCP, [row("192.168.1.1", 80)]), route=route(("wg0", "192.168.1.0", "255.255.255.0")))
+    equal(listening(collector(usual(fib_trie=trie("192.168.1.1"), **given))), {80: "wg0"})
+    files = usual(fib_trie=trie("192.168.1.1", numbered=False), **given)
+    equal(listening(collector(files)), {80: None})
+    equal(listening(collector(files, exclude=("wg0",))), {})
+
+
 def test_another_namespace_without_its_files():
     # The addresses beside this one, or the networks around it, may be in what was not read.
     tcp = table(TCP, [row("192.168.1.1", 80)])
@@ -338,4 +368,4 @@ def test_another_namespace_says_what_it_cannot_tell():
     for options, chosen in (({}, False), ({"exclude": ("wg0",)}, True)):
         c = collector(usual(), **options)
         assert ROOT + "/net" in c.source and "every address" in c.source
-        equal("left out" in c.source, chosen)
+        equal("is left out, a listener on any address is not" in c.source, chosen)

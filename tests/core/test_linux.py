@@ -416,10 +416,11 @@ def test_counters_that_cannot_be_read():
 
 def test_more_interfaces_than_there_are_slots():
     many = [("veth%d" % i, 100, 1, 100, 1) for i in range(256)]
-    c = collector(usual(dev=dev(*many)))
-    counters = Counters()
-    c.counters(counters)
-    equal(c.skipped, 6)
+    for n, options, skipped in ((256, {}, 6), (250, {}, 0), (256, {"exclude": ("veth25*",)}, 0)):
+        c = collector(usual(dev=dev(*many[:n])), **options)
+        for passes in (1, 2):
+            c.counters(Counters())
+            equal((c.skipped, "but only 250 interfaces" in c.source), (passes * skipped, skipped > 0))
 
 
 def test_a_namespace_with_nothing_but_headers():

@@ -37,7 +37,8 @@ _LISTENING = const(1)
 _RAW = const(36)
 
 _OTHER = "complete, from %s/net; that namespace's files do not tell the interface of every address"
-_OTHER_CHOSEN = _OTHER + ": a socket that may be on one not wanted is left out"
+_OTHER_CHOSEN = _OTHER + ": one that may be on an interface not wanted is left out, a listener on any address is not"
+_MORE = "; but only 250 interfaces, with names in UTF-8, are told apart"
 
 
 class Collector:
@@ -48,7 +49,6 @@ class Collector:
     """
 
     width = 64
-    source = "complete, from /proc/net"
     counts_from_start = False  # the kernel's totals are older than this process
 
     def __init__(self, proc="/proc", loopback=False, include=(), exclude=()):
@@ -61,8 +61,10 @@ class Collector:
         self._tcp = (net("tcp", 150), net("tcp6"))
         self._udp = (net("udp", 128), net("udp6"))
         own = _own_namespace(proc)
+        self._source = "complete, from /proc/net"
         if not own:
-            self.source = (_OTHER_CHOSEN if self._wanted.chosen else _OTHER) % proc
+            self._source = (_OTHER_CHOSEN if self._wanted.chosen else _OTHER) % proc
+        self._more = False  # there are interfaces that the last report does not count
         self._addresses = Addresses(net, own, self._wanted)
         self._diag = None
         if own and _roomy():
@@ -80,8 +82,13 @@ class Collector:
     def skipped(self):
         return self._skipped + self._state[_SKIPPED] + self._lines.dropped
 
+    @property
+    def source(self):
+        return self._source + _MORE if self._more else self._source
+
     def counters(self, into):
         lines = self._lines
+        self._more = False
         if not lines.begin(self._dev):
             into.missing()
             return
@@ -125,7 +132,11 @@ class Collector:
             return False
         if not self._wanted.name(buf, start, colon):
             return True
-        return proc_scan.columns(buf, colon + 1, end, self._values) and into.put(buf, start, colon, self._values)
+        if not proc_scan.columns(buf, colon + 1, end, self._values):
+            return False
+        counted = into.put(buf, start, colon, self._values)
+        self._more = self._more or not counted
+        return counted
 
     def _protocol(self, files, listen, connected, into, ports):
         # False if the block could not be read. Without IPv6 in the kernel, the IPv6 half is missing.

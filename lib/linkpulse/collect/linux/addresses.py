@@ -107,6 +107,8 @@ class Addresses:
         return _LEFT_OUT if self._wanted.chosen else _NO_INTERFACE
 
     def _look_up(self, raw, family):
+        if raw[0] == 255 or (family == 4 and raw[0] >> 4 == 14):
+            return _OPEN  # multicast, or broadcast on all networks: any interface, unless the socket has a device
         if family == 6:
             slot = self._read_inet6(self._reader(), raw, 0) if self._more else NONE
             return self.unknown() if slot == NONE else slot

@@ -13,7 +13,7 @@ _NONE = const(-1)  # no interface has this address: NONE in addresses.py
 _NEWLINK, _GETLINK, _NEWROUTE, _GETROUTE = const(16), const(18), const(24), const(26)
 _ERROR = const(2)  # NLMSG_ERROR
 _OPNOTSUPP = const(161)  # the last byte of -EOPNOTSUPP
-_LOCAL = const(2)  # RTN_LOCAL
+_LOCAL, _BROADCAST = const(2), const(3)  # RTN_LOCAL, RTN_BROADCAST
 _DST, _OIF, _IFNAME = const(1), const(4), const(3)
 _INET = const(2)
 
@@ -45,7 +45,8 @@ class Rtnetlink:
         self._refused = False
 
     def interface(self, addresses, raw, device):
-        """The slot of the interface with the IPv4 address raw[0:4]. Unless `device` is 0, only that index counts.
+        """The slot of the interface whose IPv4 address, or broadcast address, raw[0:4] is. Unless `device` is 0, only
+        that index counts.
 
         Returns _NONE if no interface has the address, and None if this kernel cannot be asked.
         """
@@ -66,7 +67,7 @@ class Rtnetlink:
             self._works = False
             return None
         at = _find(answer, 28, end, _OIF)
-        if answer[23] != _LOCAL or answer[17] != 32 or not at:
+        if not _LOCAL <= answer[23] <= _BROADCAST or answer[17] != 32 or not at:
             return _NONE
         return self.name(addresses, u32(answer, at))
 

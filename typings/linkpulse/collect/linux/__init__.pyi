@@ -5,7 +5,8 @@ from linkpulse.sample.sockets import SocketTable
 
 class Collector:
     width: int
-    source: str
+    @property
+    def source(self) -> str: ...
     counts_from_start: bool
     def __init__(
         self,
