@@ -3,7 +3,7 @@
 from array import array
 from check import equal
 from proc_root import ip
-from linkpulse.report import json_writer, rows, tags
+from linkpulse.report import json_writer, port_list, rows, tags
 from linkpulse.sample.names import NO_INTERFACE
 from linkpulse.sample.sockets import RECORD
 from linkpulse.report.pieces import Pieces
@@ -238,14 +238,14 @@ def test_a_piece_and_a_number_are_the_generic_writers_bytes():
             expected = b"piece" + bytes(w.result())
             for room in range(20):
                 out = bytearray(b"#" * 20)
-                equal(rows.put(out, 2, room, form, b"piece", n), 2 + len(expected))
+                equal(port_list.put(out, 2, room, form, b"piece", n), 2 + len(expected))
                 fits = expected if 2 + len(expected) <= room else b""
                 equal(bytes(out), (b"##" + fits + b"#" * 18)[:20])
     for n in (0, 23, 24, 50, 256):
         w = microcbor.Writer(bytearray(16))
         w.array(n)
         out = bytearray(8)
-        end = rows.put(out, 0, 8, 0x80, b"", n)
+        end = port_list.put(out, 0, 8, 0x80, b"", n)
         equal(bytes(out[:end]), bytes(w.result()))
 
 
@@ -271,7 +271,7 @@ def test_listening_ports_of_one_interface_are_the_generic_writers_bytes():
             state = array("i", (0, 0, 4))
             at = 0
             for name, done in ((b"eth0", 2), (None, 3), (b"eth0", 4)):
-                at = rows.ports(out, at, room, form, p.ports[name is not None], p.ends(7, name)[1], keys, state)
+                at = port_list.ports(out, at, room, form, p.ports[name is not None], p.ends(7, name)[1], keys, state)
                 equal((state[0], state[2]), (done, 4 - done))
             equal(at, len(expected))
             equal(bytes(out[room:]), b"#" * (100 - room))

@@ -6,7 +6,8 @@ from array import array
 from ..errors import TooLarge
 from ..port import const
 from .pieces import Pieces
-from .rows import ports, put, rows
+from .port_list import ports, put
+from .rows import rows
 
 # See ../collect/layout.py.
 _NEXT = const(0)
