@@ -17,8 +17,7 @@ from machine import deepsleep
 
 settings = load("settings.json")
 # With a state file, each start would write to flash to reserve report ids. Without one, ids are taken from the clock.
-# An
-# ESP32's clock keeps running in deep sleep. On other boards, name a time server in `ntp`, which sets it again.
+# An ESP32's clock keeps running in deep sleep. On other boards, name a time server in `ntp`, which sets it again.
 settings.state = ""
 
 # Put the application's own work here.
