@@ -189,8 +189,9 @@ def first_report_of(booted, heard, pid):
         outcome = heard.accepted(lambda: booted.run("journalctl", "--no-pager", "--unit=linkpulse").stdout)
         seen[outcome.report_id] = outcome
         lines = booted.run("journalctl", "--no-pager", "--output=cat", f"_PID={pid}").stdout.splitlines()
-        if lines:
-            return seen[json.loads(lines[0])["report_id"]]
+        if len(lines) > 1:
+            assert "started. It sees: " in lines[0]
+            return seen[json.loads(lines[1])["report_id"]]
 
 
 def test_service_runs_under_systemd_with_a_key_that_only_root_can_read(root, embedded_broker, certs, tmp_path):
