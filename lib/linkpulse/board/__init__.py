@@ -24,7 +24,7 @@ class Board:
             self._watchdog = _watchdog(settings.watchdog)
 
     def connect(self):
-        """Brings the network up if it is not. Raises NetworkError with the reason."""
+        """Brings the network up if it is down. Raises NetworkError with the reason."""
         if self.network is not None:
             self.network.connect()
 
@@ -46,6 +46,6 @@ def _watchdog(seconds):
 
         return machine.WDT(timeout=seconds * 1000)
     except (ImportError, AttributeError):
-        raise SettingsError("watchdog: this platform has none for MicroPython: leave it out")
+        raise SettingsError("watchdog: this platform has no watchdog for MicroPython: leave it out")
     except (ValueError, TypeError) as e:  # over 8.388 s on an RP2040; any time on an ESP8266
         raise SettingsError("watchdog: %d s are not possible here: %s" % (seconds, e))

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What differs between runtimes. Each has one small module; port/micropython.py says what it offers.
+"""What differs between runtimes. Each runtime has one small module; port/micropython.py lists what it offers.
 
-No other module of this package imports it from the platform.
+No other module of this package imports these things from the platform.
 """
 
 import sys
 
 _runtime = __import__("linkpulse.port." + sys.implementation.name, None, None, ("const",))
-# They all have MicroPython's interface, whether they are the platform's own or not.
+# They have MicroPython's interface on every runtime.
 _MODULES = ("machine", "network", "select", "socket", "time", "tls")
 
 

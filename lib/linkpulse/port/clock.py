@@ -6,9 +6,9 @@ import struct
 from ..errors import ClockError
 from . import const, set_wall_clock, wall_clock
 
-# Boards start at 2000, 2015 or 2021. Before this day no build of this package existed.
+# Boards start at 2000, 2015 or 2021. No build of this package is older than this day.
 BUILD = 1767225600  # 2026-01-01
-_LATEST = BUILD + 20 * 31557600  # a clock after this is as wrong as one before BUILD
+_LATEST = BUILD + 20 * 31557600  # a later time is as wrong as one before BUILD
 _NTP_TO_1970 = const(2208988800)
 _NTP_ERA = const(0x100000000)  # NTP's seconds start again in 2036
 
@@ -51,16 +51,16 @@ def synchronize(server, timeout=5, setter=None):
 
 def checked(answer, nonce, server):
     """Seconds since 1970 from a time server's answer. Raises ClockError if it does not answer this question."""
-    # It must have mode 4 (server), stratum 1 to 15 (0 is a refusal), our own question's timestamp, and a time. Zero
-    # means that there is none (RFC 5905, 6), and would be read as a time in 2036.
+    # It must have mode 4 (server), stratum 1 to 15 (0 is a refusal), the timestamp of this question, and a time. Zero
+    # means that there is no time (RFC 5905, 6); it would be read as a time in 2036.
     timeless = len(answer) < 48 or answer[40:48] == bytes(8)
     if timeless or answer[0] & 7 != 4 or not 1 <= answer[1] <= 15 or bytes(answer[24:32]) != nonce:
-        raise ClockError("the time server %s answers something else than the time" % server)
+        raise ClockError("the time server %s does not answer with the time" % server)
     now = struct.unpack(">I", answer[40:44])[0] - _NTP_TO_1970
     if now < BUILD:
         now += _NTP_ERA
     if not BUILD <= now < _LATEST:
-        raise ClockError("the time server %s gives a time that cannot be" % server)
+        raise ClockError("the time server %s gives an impossible time" % server)
     return now
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""CPython, as far as the modules without I/O need it, because they are tested there too. See port/micropython.py."""
+"""CPython, as far as the modules without I/O need it: they are tested there, too. See port/micropython.py."""
 
 import sys
 import time as _time
@@ -27,7 +27,7 @@ def const(value):
 
 
 def mem_alloc():
-    """0 bytes: CPython does not say how many are in use."""
+    """Always 0: CPython does not say how many bytes are in use."""
     return 0
 
 
@@ -37,7 +37,7 @@ def mem_free():
 
 
 def print_exception(e, file=sys.stdout):
-    """The exception with its traceback, into `file`."""
+    """Writes the exception with its traceback to `file`."""
     traceback.print_exception(e, file=file)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """MicroPython. The modules for other runtimes imitate it.
 
-const(value); mem_alloc() and mem_free() in bytes; print_exception(e, file); the wall clock.
+They offer const(value), mem_alloc() and mem_free() in bytes, print_exception(e, file) and the wall clock.
 """
 
 from gc import mem_alloc, mem_free  # noqa: F401

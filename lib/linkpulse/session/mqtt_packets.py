@@ -48,7 +48,7 @@ class MQTTPackets:
         return self._stream.connected() and not self._unsent and not self._partial
 
     def socket(self, *_):
-        # It also stands where umqtt looks for the module `socket`.
+        # This object also takes the place of the module `socket` in umqtt.
         return self
 
     def getaddrinfo(self, host, port, *_):
@@ -96,7 +96,7 @@ class MQTTPackets:
         if self._at == self._end and not self._fetch():
             return None
         if n < 0 or n > self._end - self._at:
-            raise ProtocolError("a packet from the broker is shorter than what it says is in it")
+            raise ProtocolError("a packet from the broker is shorter than the lengths in it say")
         self._at += n
         return bytes(self._view[self._at - n : self._at])
 
@@ -173,14 +173,16 @@ class MQTTPackets:
     def _check_publish(self, at, length):
         qos = self._buf[0] & 6
         if qos > 2:
-            raise ProtocolError("a message with QoS 2 from the broker: none was asked for")
+            raise ProtocolError("a message with QoS 2 from the broker, where at most QoS 1 is allowed")
         if length < 2 + (self._buf[at] << 8 | self._buf[at + 1]) + qos:  # with QoS 1, the packet id has two more bytes
             raise ProtocolError("a message from the broker is shorter than its topic")
 
     def _for_umqtt(self):
         kind = self._buf[0] & 0xF0
         if (kind == CONNACK) != (self._expected == CONNACK):
-            raise ProtocolError("the packet 0x%02x from the broker, where CONNACK must come once" % self._buf[0])
+            raise ProtocolError(
+                "the packet 0x%02x from the broker, but CONNACK must come first, and once" % self._buf[0]
+            )
         if kind == PUBLISH or kind == CONNACK:
             return True
         if kind == PINGRESP:
