@@ -1,6 +1,7 @@
 """Whole reports: both formats, both sets of tags, what is left out, and buffers that are too small."""
 
 import json
+from array import array
 from check import equal
 from proc_root import (
     ESTABLISHED, TCP, TCP6, UDP, collect, collector, connections, dev, inet6, row, table, udp, usual,
@@ -314,3 +315,31 @@ def test_interfaces_that_are_not_known():
         for one in found["tcp_connections"]["established_connections"]["connections"]:
             equal(sorted(one), ["local_port", "remote_addr"])
         equal(found["listening_tcp_ports"]["ports"], [{"port": 22}, {"port": 80}])
+
+
+def test_a_name_that_json_writes_six_times_as_long_never_makes_a_report_too_large():
+    name = b"\x01" * 15
+    counters = Counters()
+    for value in (0, 0xFFFFFF):
+        counters.begin()
+        counters.put(name, 0, 15, array("i", [value] * 8))
+        counters.end()
+    for ports in (60, 2):
+        sockets = SocketTable(50)
+        sockets.begin()
+        slot = sockets.names.find(name, 0, 15)
+        sockets.tcp_read = sockets.udp_read = True
+        sockets.tcp_total = sockets.udp_total = ports
+        for port in range(65000, 65000 + ports):
+            sockets.tcp_ports.add(port, slot)
+            sockets.udp_ports.add(port, slot)
+        for port in range(50):
+            sockets.add(slot, 6, port, 443, bytes(range(16, 32)), 0)
+        for rows in (0, 1, 5, 50):
+            metrics = report((counters, sockets), "json", "long", rows=rows)["metrics"]
+            assert metrics["network_stats"]["bytes_in"] > 1 << 40
+            equal(metrics["listening_tcp_ports"]["total"], ports)
+            equal(metrics["tcp_connections"]["established_connections"]["total"], 50)
+    listed = metrics["tcp_connections"]["established_connections"]["connections"]
+    assert len(listed) > 10
+    equal(set([one["local_interface"] for one in listed]), {name.decode()})

@@ -1,6 +1,6 @@
 """Report ids that strictly increase, whatever becomes of the clock and of the file."""
 
-from check import equal
+from check import equal, raises
 from state_file import content, forget, store
 from linkpulse.report import report_ids
 from linkpulse.report.report_ids import Ids
@@ -46,6 +46,22 @@ def test_ids_increase_by_one_through_every_reserve():
         assert found > last
         last = found
     equal(last, NOW + 1000)
+
+
+def test_a_reserve_that_found_no_memory_to_be_written_is_written_at_the_next_id():
+    clean()
+    i = ids()
+
+    def full(path, mode):
+        raise MemoryError
+
+    report_ids.open = full
+    try:
+        raises(MemoryError, i.next)
+    finally:
+        del report_ids.open
+    equal(i.next(), NOW)
+    equal(ids(None).next(), NOW + 256)
 
 
 def test_the_file_is_written_once_in_256_reports():

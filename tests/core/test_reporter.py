@@ -334,3 +334,35 @@ def test_a_collector_that_raises_costs_its_block():
 def test_memory_errors_pass():
     r = Reporter(Fails(collector(usual(**LIVELY)), counters=MemoryError()), "t", Bench().next_id)
     raises(MemoryError, r.report)
+
+
+def test_a_collector_that_raises_when_it_is_told_of_an_acceptance():
+    b = Bench()
+
+    def accepted():
+        raise KeyError("y")
+
+    b.collector.accepted = accepted
+    b.reporter = Reporter(b.collector, "thing-1", b.next_id, format="json", tags="long")
+    b.report()
+    b.bytes_in += 5
+    assert b.accept().matches
+    assert "KeyError" in b.reporter.problem
+    equal(b.bytes(), 5)
+    equal(b.reporter.problem, None)
+
+
+def test_without_memory_for_a_late_answer_there_is_a_report_all_the_same():
+    b = Bench()
+    for _ in range(3):
+        b.report()
+
+    def snapshot():
+        raise MemoryError
+
+    b.reporter.counters.snapshot = snapshot
+    b.bytes_in += 5
+    equal(b.bytes(), 5)
+    assert not b.accept(b.ids - 1).matches
+    assert b.accept().matches
+    equal(b.bytes(), 0)

@@ -185,3 +185,10 @@ def test_every_change_of_one_byte():
                 read += survives(whole, make is cbor)
             whole[i] = kept
         assert 256 < read < 256 * len(whole)
+
+
+def test_a_number_that_this_runtime_cannot_hold():
+    def fields(payload, expected):
+        raise OverflowError("as from 64 bits on, where ints have no more")
+
+    raises(ProtocolError, parse, "accepted", b"", fields, ())

@@ -4,8 +4,11 @@ from check import equal, raises
 from linkpulse.agent import schedule
 import linkpulse.port.clock as clock
 from linkpulse.port import wall_clock
+from linkpulse.agent.reports import Reports
 from linkpulse.agent.schedule import Backoff, spread
+from linkpulse.agent.status import Status
 from linkpulse.errors import ClockError
+from linkpulse.settings import Settings
 
 
 class Time:
@@ -149,6 +152,24 @@ def test_until_and_after():
         equal(schedule.until(due), 1)
         time.ticks += 2
         equal(schedule.until(due), -1)
+
+    Timed(work)
+
+
+class Collector:
+    width = 64
+    counts_from_start = False
+
+
+def test_the_first_report_is_somewhere_in_the_interval():
+    """A fleet that gets its power back at once must not report at once."""
+    values = {name: "t" for name in ("thing", "host", "ca", "cert", "key")}
+    settings = Settings(dict(values, state="", connections=0))
+    status = Status(None, ())
+
+    def work(time):
+        dues = [Reports(settings, Collector(), status).due() for _ in range(200)]
+        assert 0 <= min(dues) < 30000 and 270000 < max(dues) < 300000, (min(dues), max(dues))
 
     Timed(work)
 

@@ -83,9 +83,13 @@ class Reporter:
         The answer to an earlier report may still come. Raises CollectError if there is nothing to report, and TooLarge
         if the report does not fit its buffer.
         """
-        snapshot = self.counters.snapshot() if self.report_id is not None else None
-        if snapshot is not None:
-            self._earlier = (self._earlier or [])[1 - _EARLIER :] + [(self.report_id, snapshot)]
+        if self.report_id is not None:
+            try:
+                snapshot = self.counters.snapshot()
+                if snapshot is not None:
+                    self._earlier = (self._earlier or [])[1 - _EARLIER :] + [(self.report_id, snapshot)]
+            except MemoryError:
+                self._earlier = None  # better no late answers than no reports
         self.report_id = None
         self._sample()
         s = self._sockets
@@ -136,7 +140,10 @@ class Reporter:
                 self.counters.commit()
                 self._empty |= self._sent_empty
                 if self._on_accepted is not None:
-                    self._on_accepted()
+                    try:
+                        self._on_accepted()
+                    except Exception as e:
+                        self._failed(e)
         else:
             self._late(response)
 

@@ -30,10 +30,10 @@ class Ids:
 
     def next(self):
         if self._last >= self._reserved:
-            now = epoch() or 0
-            self._last = max(now, self._reserved + 1) - 1
-            self._reserved = self._last + _RESERVE
-            self._store()
+            last = max(epoch() or 0, self._reserved + 1) - 1
+            self._store(last + _RESERVE)  # first, because memory may run out there
+            self._last = last
+            self._reserved = last + _RESERVE
         self._last += 1
         return self._last
 
@@ -52,10 +52,10 @@ class Ids:
         except ValueError as e:
             self.problem = "the state file %s is ignored: %s" % (self._path, e)
 
-    def _store(self):
+    def _store(self, reserved):
         if self._path is None:
             return
-        number = b"%d" % self._reserved
+        number = b"%d" % reserved
         temporary = self._path + ".new"
         try:
             with open(temporary, "wb") as f:

@@ -39,8 +39,9 @@ def parse(status, payload, fields, expected):
         raise ProtocolError("a response of %d bytes: over %d" % (len(payload), MAX_SIZE))
     try:
         report_id, code, message = fields(payload, expected)
-    except (ValueError, TypeError, RuntimeError) as e:
-        # UnicodeError and microcbor.Malformed are ValueErrors. RuntimeError comes from too deep a nesting.
+    except (ValueError, TypeError, RuntimeError, OverflowError) as e:
+        # UnicodeError and microcbor.Malformed are ValueErrors. RuntimeError comes from too deep a nesting, and
+        # OverflowError where an int has 64 bits at most.
         raise ProtocolError("a response that cannot be read: %s" % e)
     if status == "accepted":
         code = message = None
