@@ -301,6 +301,26 @@ def test_a_driver_that_raises_what_it_has_no_number_for():
         assert "0x0101" in str(e), e
 
 
+def test_an_interface_that_cannot_be_made_at_the_start():
+    """An ESP32's driver may find no memory then. The agent goes on, and tries again with the next connection."""
+    nic = Nic()
+    network = Network(nic)
+    found = [RuntimeError("Wifi Unknown Error 0x0101")] * 5
+
+    def wlan(mode):
+        if found:
+            raise found.pop()
+        return nic
+
+    network.WLAN = wlan
+    with Double("network", network):
+        one = Uplink(settings(wifi_ssid="net"), lambda: None)
+    for _ in range(4):
+        assert "0x0101" in str(raises(NetworkError, one.connect))
+    one.connect()
+    equal(one.nic, nic)
+
+
 def test_patterns():
     equal(led.pattern(status()), led.NETWORK)
     equal(led.pattern(status("accepted")), led.WELL)

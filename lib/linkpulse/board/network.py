@@ -28,13 +28,18 @@ class Network:
         self._password = settings.wifi_password
         self._timeout = settings.timeout * 1000
         self._failures = 0
-        self.nic = self._wifi() if self._ssid else self._ethernet(settings.ethernet)
+        self._options = settings.ethernet
+        self.nic = None
+        try:
+            self._make()
+        except (OSError, RuntimeError):
+            pass  # connect() tries again, and raises the reason
 
     def connect(self):
         """Brings the interface up, with an address, within the setting `timeout`. Raises NetworkError with the
         reason."""
-        nic = self.nic
         try:
+            nic = self.nic or self._make()
             if not nic.active():
                 nic.active(True)
             if not nic.isconnected():
@@ -44,8 +49,12 @@ class Network:
             self._fail("error %s" % (e.args[0] if e.args else e))
         self._failures = 0
 
-    def _wifi(self):
-        return self._network.WLAN(self._network.STA_IF)
+    def _make(self):
+        if self._ssid:
+            self.nic = self._network.WLAN(self._network.STA_IF)
+        else:
+            self.nic = self._ethernet(self._options)
+        return self.nic
 
     def _ethernet(self, options):
         # The driver that is in the firmware. The board knows its pins, or the settings give them.
@@ -98,7 +107,8 @@ class Network:
             # A radio can hang in a state that only switching it off ends.
             self._failures = 0
             try:
-                self.nic.active(False)
+                if self.nic is not None:
+                    self.nic.active(False)
             except (OSError, RuntimeError):
                 pass  # report the first reason
         name = "the WiFi network %s" % self._ssid if self._ssid else "Ethernet"
