@@ -14,10 +14,9 @@ class LinkpulseError(Exception):
 
 
 class SettingsError(LinkpulseError):
-    """Settings, a key or a certificate cannot be used. Correct them; trying again does not help."""
+    """Settings, a key or a certificate cannot be used. Correct them, or wait until their files are whole."""
 
     category = "settings"
-    lasting = True
 
 
 class ClockError(LinkpulseError):

@@ -1,6 +1,8 @@
 """What an error of TLS means."""
 
-from linkpulse.errors import NetworkError, TLSError
+from check import raises
+from linkpulse.errors import NetworkError, SettingsError, TLSError
+from linkpulse.session import trust
 from linkpulse.session.trust import explain
 
 
@@ -16,3 +18,21 @@ def test_memory_that_tls_does_not_get_is_memory():
 def test_other_errors_are_not():
     assert isinstance(explain(OSError(-28928, "MBEDTLS_ERR_SSL_BAD_INPUT_DATA")), TLSError)
     assert isinstance(explain(OSError(104)), NetworkError)
+
+
+def test_a_certificate_that_finds_no_memory_is_no_wrong_certificate():
+    """TLS says the same of both."""
+
+    def load(*ders):
+        raise ValueError("invalid cert")
+
+    raises(SettingsError, trust._load, "ca", "ca.der", load, b"")
+
+    def full(size):
+        raise MemoryError
+
+    trust.bytearray = full
+    try:
+        raises(MemoryError, trust._load, "ca", "ca.der", load, b"")
+    finally:
+        del trust.bytearray

@@ -261,6 +261,17 @@ def test_an_answer_that_never_comes_after_a_reconnect(world):
     assert world.do("agent.status()")["unknown"] == 1
 
 
+def test_a_connection_that_begins_with_waiting_needs_no_ping_yet(world):
+    lost = reported(world)
+    lost.peer.reset()
+    world.check(world.do("wait()"), "NetworkError")
+    world.do("advance(3600000)")
+    world.start("step()")
+    peer = world.broker.accept()
+    peer.welcome(present=1, subscribes=False)
+    assert world.answer()["waiting"] and peer.expect_nothing()
+
+
 def test_answers_slower_than_the_interval(make_world):
     """Each comes when the next report has been sent. What it names is then the baseline."""
     world = make_world(interval=60, allow_short_interval=True)

@@ -189,6 +189,17 @@ def test_fault_23_names_change_and_every_address_is_tried(world, dead):
         assert world.do("linkpulse.session.tls_stream.socket.asked") == 4
 
 
+def test_what_tls_had_for_the_last_try_is_gone_before_the_next(world):
+    """A board has no room for two of them."""
+    with ExitStack() as stack:
+        names(world, f"[{closed_port(stack)}]")
+        world.check(world.do("cycle()"), "NetworkError")
+        world.do("held = []")
+        world.do("linkpulse.session.session.context = lambda *files: held.append(agent._session._stream.context)")
+        world.check(world.do("cycle()"), "NetworkError")
+    assert world.do("held == [None]")
+
+
 def test_fault_23_names_are_slow(world):
     names(world, f"[{world.broker.port}]", delay=int(TIMEOUT * 400))
     world.drop(world.good())

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import ssl
+from contextlib import ExitStack
 
 import pytest
 from cryptography import x509
@@ -14,6 +15,7 @@ from linkpulse_tools.pki import certs as make
 from tests.doubles.packets import CONNECT
 from tests.doubles.scripted_broker import server_context
 from tests.faults.harness import TIMEOUT
+from tests.faults.test_unreachable_broker import closed_port, names
 
 DAY = datetime.timedelta(days=1)
 
@@ -150,7 +152,7 @@ def test_fault_25_client_certificate_not_known_to_the_service(world):
 @pytest.mark.parametrize("name", ["cert", "key", "ca"])
 def test_fault_25_files_missing(make_world, name):
     world = make_world(**{name: "/nonexistent/file.der"})
-    world.check(world.do("cycle()"), "SettingsError", f"{name}: /nonexistent/file.der cannot be read", lasting=True)
+    world.check(world.do("cycle()"), "SettingsError", f"{name}: /nonexistent/file.der cannot be read")
     assert world.broker.idle(TIMEOUT / 5)
 
 
@@ -175,15 +177,34 @@ def ended(world, how, **wait):
 
 @pytest.mark.parametrize("how", ["cut", "reset"])
 def test_fault_25_a_broker_that_restarts_in_the_handshake_is_no_refusal(world, how):
-    for _ in range(4):
+    for _ in range(6):
         ended(world, lambda peer: getattr(peer, how)())
-    world.good()  # and the next four are the first four
+    world.good()  # and the next ones are the first ones
     world.drop(world.broker.connections[-1])
-    for _ in range(4):
+    for _ in range(6):
+        ended(world, lambda peer: getattr(peer, how)())
+    with ExitStack() as stack:
+        names(world, f"[{closed_port(stack)}]")
+        world.check(world.do("cycle()"), "NetworkError", "does not answer")  # nor are these in a row with them
+    names(world, f"[{world.broker.port}]")
+    for _ in range(9):
         ended(world, lambda peer: getattr(peer, how)())
     if how == "cut":  # a reset may take away that it had answered
         # Again and again it is one, though no alert has come.
         ended(world, lambda peer: getattr(peer, how)(), kind="AuthError", text="certificate", lasting=True)
+
+
+@pytest.mark.parametrize("name", ["ca", "cert", "key"])
+@pytest.mark.parametrize("part", [0, 0.5])
+def test_a_certificate_that_is_half_written_costs_a_normal_back_off(make_world, certs, tmp_path, name, part):
+    source = {"ca": certs.ca.der, "cert": certs.thing.der, "key": certs.thing.key_der}[name].read_bytes()
+    file = tmp_path / "half.der"
+    file.write_bytes(source[: int(len(source) * part)])
+    file.chmod(0o600)
+    world = make_world(**{name: str(file)})
+    world.check(world.do("cycle()"), "SettingsError", "does not hold what it should")
+    file.write_bytes(source)
+    world.good()
 
 
 def test_certificates_are_read_again_at_each_connect(make_world, bundle, tmp_path):

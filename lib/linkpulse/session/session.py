@@ -48,8 +48,9 @@ class Session:
 
     def connect(self):
         """Connects, and continues the session that the broker has for this client. Returns whether it had one."""
-        # From the files each time, because certificates are renewed while the agent runs. What the last connection had
-        # must be gone before: there is no room for both.
+        # From the files each time, because certificates are renewed while the agent runs. What the last connection or
+        # try had must be gone before: there is no room for both.
+        self._stream.context = None
         gc.collect()
         self.stream.context = context(*self._files)
         client = umqtt.simple.MQTTClient(self._client_id, self._host, self._port, keepalive=self._keep_alive)
@@ -61,6 +62,7 @@ class Session:
         finally:
             umqtt.simple.socket = own
         self._client = client
+        self._sent = time.ticks_ms()
         return bool(present)
 
     def subscribe(self, topics):

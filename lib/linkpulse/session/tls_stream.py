@@ -10,7 +10,7 @@ from ..errors import AuthError, NetworkError, TimedOut
 from ..port import POLLS_DESCRIPTORS, const, select, socket, time
 from .trust import REFUSED, explain
 
-_TOO_OFTEN = const(5)
+_TOO_OFTEN = const(10)  # by the agent's back-off, that takes some eight minutes
 _EPIPE = const(32)
 _ALERT = const(21)  # a TLS record with an alert (RFC 5246, 6.2.1): seven bytes
 PIECE = const(250)  # the most ms of waiting between two beats
@@ -74,6 +74,7 @@ class TLSStream:
                         raise MemoryError
                     raise NetworkError("no free TCP connection: close some, or build lwIP with more")
                 error = NetworkError("%s port %d does not answer (error %s)" % (host, port, e.args[0]))
+        self._broken = 0
         raise error
 
     def _connect(self, info, timeout):

@@ -15,6 +15,7 @@ _REASONS = (
     ("not correctly signed", "the server's certificate is not signed by the CA in `ca`: is it the right broker?"),
 )
 _MAX_FILE = const(16384)
+_ROOM = const(4096)  # more than a certificate takes when it is parsed
 REFUSED = "the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?"
 # Alerts that mean this device or what it speaks (RFC 5246, 7.2.2; 116 is RFC 8446's certificate_required).
 _REFUSALS = b"\x28\x2a\x2b\x2c\x2d\x2e\x2f\x30\x31\x33\x46\x47\x74"
@@ -58,6 +59,7 @@ def _load(name, path, load, *ders):
     try:
         load(*ders)
     except (ValueError, OSError):
+        bytearray(_ROOM)  # raises MemoryError where TLS found none: it does not say so
         raise SettingsError("%s: %s does not hold what it should, as PEM or DER" % (name, path))
 
 
