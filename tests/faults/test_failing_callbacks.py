@@ -40,3 +40,16 @@ def test_fault_38_a_callback_raises(device, tmp_path):
 def test_fault_38_what_ends_the_program_ends_the_agent(device, tmp_path):
     found = device.run("callbacks", "stopped", tmp_path / "proc")
     assert found == [*[["KeyboardInterrupt", False]] * 2, True, *[["SystemExit", False]] * 2, True]
+
+
+def test_fault_38_a_handler_raises(device, tmp_path):
+    found = device.run("callbacks", "handlers", tmp_path / "proc")
+    assert len(found) == 15
+    for kind, (accepted, errors, received), last_error in found:
+        assert accepted >= 2 and not errors and received >= 6, kind
+        assert last_error.startswith(f"receive() raised {kind}"), last_error
+
+
+def test_a_handler_has_its_turn_beside_reports_that_cannot_be_made(device, tmp_path):
+    sent, received, errors = device.run("callbacks", "beside", tmp_path / "proc")
+    assert errors > 2 and sent > 2 and received > 0

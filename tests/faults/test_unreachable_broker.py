@@ -195,7 +195,7 @@ def test_what_tls_had_for_the_last_try_is_gone_before_the_next(world):
         names(world, f"[{closed_port(stack)}]")
         world.check(world.do("cycle()"), "NetworkError")
         world.do("held = []")
-        world.do("linkpulse.session.session.context = lambda *files: held.append(agent._session._stream.context)")
+        world.do("linkpulse.session.session.context = lambda *files: held.append(agent.session.stream.context)")
         world.check(world.do("cycle()"), "NetworkError")
     assert world.do("held == [None]")
 

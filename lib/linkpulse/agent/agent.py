@@ -28,13 +28,16 @@ class Agent:
 
     A handler has `topics`, texts to subscribe to; `due()`, the milliseconds until it publishes; `message()`, its topic
     and payload then; `receive(topic, payload)`, which is None for a topic of others and True for an answer that was
-    waited for; `connected(kept)`, after each connect, with whether the broker had kept the session; and `lost()`.
+    waited for; `connected(kept)`, after each connect, with whether the broker had kept the session; and `lost()`. The
+    broker has the message if due() is called after message(), without a lost() between them. due() and message() may
+    raise a LinkpulseError; it ends the connection. `handlers` has those besides `reports`.
     """
 
-    def __init__(self, settings, collector=None, log=None):
+    def __init__(self, settings, collector=None, log=None, handlers=()):
         self._status = Status(log, settings.warnings)
         self.reports = Reports(settings, collector, self._status)
-        self._handlers = (self.reports,)
+        self._handlers = (self.reports,) + tuple(handlers)
+        self._turn = 0  # whose is the first turn
         self._board = beat = None
         self._piece = _IDLE
         if settings.board():
@@ -53,9 +56,7 @@ class Agent:
 
     def started(self):
         """A line about what runs, what it sees, and when it reports."""
-        source = self.reports.reporter.source or "a collector of its own"
-        seconds = max(0, self.reports.due()) // 1000
-        return "linkpulse %s started. It sees: %s. The first report is due in %d s." % (__version__, source, seconds)
+        return "linkpulse %s started. %s" % (__version__, self.reports.outlook())
 
     def status(self):
         """What happened so far: a dict of numbers, texts and None.
@@ -70,12 +71,7 @@ class Agent:
         s = self._status.values
         if not self.session.connected():
             s["connected_since"] = None
-        r = self.reports
-        reporter = r.reporter
-        s["skipped"] = reporter.skipped
-        s["gaps"] = reporter.counters.gaps
-        s["source"] = reporter.source
-        s["problem"] = r.ids.problem or reporter.problem or (r.baseline and r.baseline.problem)
+        self.reports.describe(s)
         s["version"] = __version__
         gc.collect()
         s["heap"] = mem_alloc()
@@ -161,7 +157,9 @@ class Agent:
             session.wait(0)
             self._retry.check()
         left = _LONGEST
-        for handler in self._handlers:
+        handlers = self._handlers
+        for i in range(len(handlers)):
+            handler = handlers[(i + self._turn) % len(handlers)]
             if not session.connected():
                 handler.lost()  # an interrupted run() may have left it waiting
             due = handler.due()
@@ -209,8 +207,14 @@ class Agent:
 
     def _received(self, topic, payload):
         for handler in self._handlers:
-            if handler.receive(topic, payload):
-                self._retry.good()
+            try:
+                if handler.receive(topic, payload):
+                    self._retry.good()
+            except MemoryError:
+                raise
+            except Exception as e:
+                # The message must be acknowledged all the same. Else the broker would send it again for ever.
+                self._status.raised("receive() raised ", e)
 
     def _failed(self, error):
         if error is not None:
@@ -226,6 +230,8 @@ class Agent:
         for handler in self._handlers:
             handler.lost()
         self.session.close()
+        # What one handler cannot do must not keep the others from their turn.
+        self._turn = (self._turn + 1) % len(self._handlers)
         wait = self._retry.failed(isinstance(error, NetworkError), error is not None and error.lasting)
         text = "out of memory: lower `connections`, or free heap"
         kind = "MemoryError"

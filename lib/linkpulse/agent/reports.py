@@ -74,6 +74,19 @@ class Reports:
         self._again = False
         return self.reporter.topic, payload
 
+    def outlook(self):
+        """What its collector sees, and when it reports."""
+        seen = self.reporter.source or "a collector of its own"
+        return "It sees: %s. The first report is due in %d s." % (seen, max(0, self.due()) // 1000)
+
+    def describe(self, values):
+        """Notes in `values`, the dict of Agent.status(), what it and its collector have to say."""
+        r = self.reporter
+        values["skipped"] = r.skipped
+        values["gaps"] = r.counters.gaps
+        values["source"] = r.source
+        values["problem"] = self.ids.problem or r.problem or (self.baseline and self.baseline.problem)
+
     def receive(self, topic, payload):
         response = self.reporter.receive(topic, payload)
         if response is None:

@@ -50,7 +50,7 @@ class Status:
             if self.log is not None:
                 self.log(level, text)
         except Exception as e:
-            self._raised("log() raised ", e)
+            self.raised("log() raised ", e)
 
     def notify(self, on_outcome):
         """Calls `on_outcome()` once after a change. Returns whether there was one. An error in the application's
@@ -61,10 +61,11 @@ class Status:
             try:
                 on_outcome()
             except Exception as e:
-                self._raised("on_outcome() raised ", e)
+                self.raised("on_outcome() raised ", e)
         return changed
 
-    def _raised(self, what, e):
+    def raised(self, what, e):
+        """Notes an error of the application's code, with `what` before it."""
         try:
             self.values["last_error"] = what + described(e)
         except MemoryError:

@@ -50,7 +50,7 @@ class Session:
         """Connects, and continues the session that the broker has for this client. Returns whether it had one."""
         # From the files each time, because certificates are renewed while the agent runs. What the last connection or
         # try had must be gone before: there is no room for both.
-        self._stream.context = None
+        self.stream.context = None
         gc.collect()
         self.stream.context = context(*self._files)
         client = umqtt.simple.MQTTClient(self._client_id, self._host, self._port, keepalive=self._keep_alive)

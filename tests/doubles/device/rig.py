@@ -19,7 +19,7 @@ def settings(proc, **values):
     return Settings(all_of_them)
 
 
-def agent(clock, broker, proc, collector=None, log=None, **values):
+def agent(clock, broker, proc, collector=None, log=None, handlers=(), **values):
     """The real agent and session over a TLSStream to `broker`. `clock` must be installed already."""
     from linkpulse.session import session
     from linkpulse.agent.agent import Agent
@@ -29,7 +29,7 @@ def agent(clock, broker, proc, collector=None, log=None, **values):
     TLSStream.fault = None
     session.TLSStream = TLSStream
     session.context = lambda *files: None
-    return Agent(settings(proc, **values), collector, log)
+    return Agent(settings(proc, **values), collector, log, handlers)
 
 
 def run(one, clock, ms, on_outcome=None):

@@ -156,6 +156,80 @@ def callbacks(proc):
     return found, one.status()["errors"]
 
 
+class Handler:
+    """A handler beside the reports. It publishes every 100 s; receive() raises `error`, if there is one."""
+
+    topics = ("jobs/accepted", "jobs/rejected")
+
+    def __init__(self):
+        from linkpulse.agent import schedule
+
+        self._schedule = schedule
+        self._next = schedule.after(0)
+        self.sent = self.received = 0
+        self.error = None
+
+    def due(self):
+        return self._schedule.until(self._next)
+
+    def message(self):
+        self._next = self._schedule.after(100000)
+        self.sent += 1
+        return "jobs", b'{"header": {"report_id": %d}}' % self.sent
+
+    def receive(self, topic, payload):
+        if topic != b"jobs/accepted":
+            return None
+        self.received += 1
+        if self.error is not None:
+            raise self.error
+        return True
+
+    def connected(self, kept):
+        pass
+
+    def lost(self):
+        pass
+
+
+def handlers(proc):
+    """A handler that raises each kind: [kind, what it received, reports accepted, errors, last_error] of each."""
+    clock = install(Time())
+    Proc(proc)
+    handler = Handler()
+    one = rig.agent(clock, Broker(), proc, handlers=(handler,))
+    rig.run(one, clock, 600000)
+    found = []
+    for error in kinds():
+        if not isinstance(error, MemoryError):
+            one._status.values["last_error"] = None
+            before = one.status()["accepted"], one.status()["errors"], handler.received
+            handler.error = error
+            rig.run(one, clock, 620000)
+            s = one.status()
+            name = type(error).__name__
+            after = s["accepted"] - before[0], s["errors"] - before[1], handler.received - before[2]
+            found.append((name, after, s["last_error"]))
+    return found
+
+
+class Blind(Collector):
+    """It sees nothing, so no report can be made."""
+
+    def _do(self, what, into):
+        pass
+
+
+def beside(proc):
+    """What a handler published and received in an hour beside reports that cannot be made."""
+    clock = install(Time())
+    Proc(proc)
+    handler = Handler()
+    one = rig.agent(clock, Broker(), proc, Blind(proc), handlers=(handler,))
+    rig.run(one, clock, 3600000)
+    return handler.sent, handler.received, one.status()["errors"]
+
+
 def stopped(proc):
     """What ends the program ends the agent, with its connection closed; run() after that reports again."""
     clock = install(Time())

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, type_check_only
 
 from linkpulse.agent.reports import Reports
 from linkpulse.agent.status import Values
@@ -6,11 +7,25 @@ from linkpulse.collect import Collector
 from linkpulse.session.session import Session
 from linkpulse.settings import Settings
 
+@type_check_only
+class Handler(Protocol):
+    @property
+    def topics(self) -> Sequence[str]: ...
+    def due(self) -> int: ...
+    def message(self) -> tuple[str, bytes | memoryview]: ...
+    def receive(self, topic: bytes, payload: bytes) -> bool | None: ...
+    def connected(self, kept: bool) -> None: ...
+    def lost(self) -> None: ...
+
 class Agent:
     session: Session
     reports: Reports
     def __init__(
-        self, settings: Settings, collector: Collector | None = None, log: Callable[[int, str], object] | None = None
+        self,
+        settings: Settings,
+        collector: Collector | None = None,
+        log: Callable[[int, str], object] | None = None,
+        handlers: Iterable[Handler] = (),
     ) -> None: ...
     def started(self) -> str: ...
     def status(self) -> Values: ...
