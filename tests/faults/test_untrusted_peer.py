@@ -60,7 +60,7 @@ REASONS = {
     "expired": "has expired",
     "future": "is not valid yet",
     "self-signed": "is not signed by the CA in `ca`",
-    "a client's": "is not one for a server",
+    "a client's": "is not for a server",
 }
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What an agent does next, and the ways to run it."""
+"""The agent: it decides what to do next, and there are three ways to run it."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What to do next: board, clock, session, then what the handlers publish; and what to make of all that fails."""
+"""Decides what to do next: network, clock, session, and then what the handlers publish. It also handles failures."""
 
 import gc
 from .reports import Reports
@@ -17,27 +17,31 @@ _IDLE = const(1000)  # ms between two steps without hardware
 
 
 class Agent:
-    """Connects when a handler has something to publish, reports first of all, and hands out what arrives.
+    """Connects when a handler has something to publish, and passes every message to the handlers.
 
-    `step()` does what is due and returns the milliseconds until it wants to be called again; `run()`, `run_async()` and
-    `once()` call it. Nothing that a network, a broker or a platform does ends the agent; `status()` tells.
+    `settings` is a Settings. `collector` reads the platform; by default it is chosen for this platform. `log(level,
+    text)`, if given, is called with status.ERROR, INFO or DEBUG. `handlers` are handlers besides `reports`, the handler
+    of reports. `session` is the connection (session.Session). Raises SettingsError for hardware that is missing.
 
-    `log(level, text)`, if given, hears of status.ERROR, INFO and DEBUG; without it no text is ever made.
+    `step()` does what is due, and returns the milliseconds until it wants to be called again. `run()`, `run_async()`
+    and `once()` call it. No failure of a network, a broker or a platform ends the agent; `status()` describes it.
 
-    `session` is its connection (session.Session), and `reports` the handler of the reports.
+    A handler has these members:
+    - `topics`: a sequence of texts to subscribe to.
+    - `due()`: the milliseconds until it publishes.
+    - `message()`: the topic and payload to publish. If due() is called next, and not lost(), the broker has them.
+    - `receive(topic, payload)`: None if the topic is not its own, True for an answer that it waited for.
+    - `connected(kept)`: called after each connect; `kept` says whether the broker had kept the session.
+    - `lost()`: called when there is no connection.
 
-    A handler has `topics`, texts to subscribe to; `due()`, the milliseconds until it publishes; `message()`, its topic
-    and payload then; `receive(topic, payload)`, which is None for a topic of others and True for an answer that was
-    waited for; `connected(kept)`, after each connect, with whether the broker had kept the session; and `lost()`. The
-    broker has the message if due() is called after message(), without a lost() between them. due() and message() may
-    raise a LinkpulseError; it ends the connection. `handlers` has those besides `reports`.
+    due() and message() may raise a LinkpulseError, which ends the connection.
     """
 
     def __init__(self, settings, collector=None, log=None, handlers=()):
         self._status = Status(log, settings.warnings)
         self.reports = Reports(settings, collector, self._status)
         self._handlers = (self.reports,) + tuple(handlers)
-        self._turn = 0  # whose is the first turn
+        self._turn = 0  # the index of the handler that comes first
         self._board = beat = None
         self._piece = _IDLE
         if settings.board():
@@ -55,18 +59,22 @@ class Agent:
             self._status.say(INFO, self.started())
 
     def started(self):
-        """A line about what runs, what it sees, and when it reports."""
+        """A text that says which version started, what it sees, and when the first report is due."""
         return "linkpulse %s started. %s" % (__version__, self.reports.outlook())
 
     def status(self):
-        """What happened so far: a dict of numbers, texts and None.
+        """The agent's state, as a dict of numbers, texts and None.
 
-        `outcome` of the last report or try (accepted, rejected, unknown, error), the class of that `error` and its
-        `category` (see errors), and a count of each; `published`, how many messages the broker has acknowledged;
-        `report_id` and `bytes` of the last report; `connected_since` and `last_accepted` in seconds since 1970;
-        `last_error` with its reason; `problem` with state files or the collector; `skipped` rows; `gaps`, how often a
-        part of an interface's traffic was not counted (sample.counters); `source`, what the platform can see;
-        `version`; `heap` in use after a collection, in bytes.
+        - `outcome`: of the last report or attempt: accepted, rejected, unknown or error.
+        - `error`, `category`: the class name of the last error, and its category (see errors).
+        - `accepted`, `rejected`, `unknown`, `errors`: how often each outcome occurred.
+        - `published`: how many messages the broker has acknowledged.
+        - `report_id`, `bytes`: of the last report.
+        - `connected_since`, `last_accepted`: in seconds since 1970.
+        - `last_error`: the reason. `problem`: what is wrong with state files or the collector.
+        - `skipped`: rows that could not be read. `gaps`: how often traffic of an interface was not counted.
+        - `source`: what the platform can see. `version`: of linkpulse.
+        - `heap`: in use after a garbage collection, in bytes.
         """
         s = self._status.values
         if not self.session.connected():
@@ -78,11 +86,11 @@ class Agent:
         return s
 
     def close(self):
-        """Ends the connection; step() makes another when there is something to publish."""
+        """Closes the connection. step() connects again when there is something to publish."""
         self.session.close()
 
     def run(self, on_outcome=None):
-        """Runs for ever. `on_outcome()` is called after every outcome."""
+        """Runs for ever. `on_outcome()`, if given, is called after every outcome."""
         try:
             while True:
                 left = self.step()
@@ -93,7 +101,7 @@ class Agent:
             self.close()
 
     async def run_async(self, on_outcome=None):
-        """Runs among other tasks. Connecting and publishing hold them up, each operation for `timeout` at most."""
+        """Runs for ever beside other tasks. Connecting and publishing block them, each for at most `timeout`."""
         import asyncio
 
         try:
@@ -112,7 +120,7 @@ class Agent:
         reports = self.reports
         values = self._status.values
         before = values["report_id"]
-        reports.lost()  # what an interrupted run() waited for
+        reports.lost()  # it may still wait after an interrupted run()
         self._status.notify(None)
         reports.next = self._retry.due = after(0)
         try:
@@ -127,7 +135,7 @@ class Agent:
         return self.status()["outcome"]
 
     def step(self):
-        """Does what is due. Returns the milliseconds until there is something to do again, unless a message arrives."""
+        """Does what is due. Returns the milliseconds until there is something to do, if no message arrives before."""
         if self._board is not None:
             self._board.beat()
         try:
@@ -139,10 +147,10 @@ class Agent:
         return self._failed(error)
 
     def pause(self, ms):
-        """Waits for a message, for `ms` and a second at most, so that Ctrl-C is heard on every platform."""
+        """Waits for a message, at most `ms` and at most a second, so that Ctrl-C works on every platform."""
         ms = min(ms, self._piece)
         if not self.session.connected():
-            time.sleep(ms / 1000)  # sleep_ms() looks every 0.5 ms on the unix port
+            time.sleep(ms / 1000)  # on the unix port, sleep_ms() wakes up every 0.5 ms
             return
         try:
             self.session.wait(ms)
@@ -161,7 +169,7 @@ class Agent:
         for i in range(len(handlers)):
             handler = handlers[(i + self._turn) % len(handlers)]
             if not session.connected():
-                handler.lost()  # an interrupted run() may have left it waiting
+                handler.lost()  # it may still wait after an interrupted run()
             due = handler.due()
             if due <= 0:
                 due = self._retry.left()
@@ -183,7 +191,7 @@ class Agent:
         kept = self.session.connect()
         self._retry.connected()
         self._status.values["connected_since"] = epoch()
-        # What a session from before this start was subscribed to may be another format's topics.
+        # A session from before this start may have subscribed to the topics of another format.
         self._subscribed &= kept
         for handler in self._handlers:
             if not self._subscribed:
@@ -197,7 +205,7 @@ class Agent:
             self._connect()
             self.session.wait(0)
             if handler.due() > 0:
-                return  # it waits for what the broker may have kept
+                return  # it waits for an answer that the broker may have kept
         topic, payload = handler.message()
         status = self._status
         if status.log is not None:
@@ -213,7 +221,7 @@ class Agent:
             except MemoryError:
                 raise
             except Exception as e:
-                # The message must be acknowledged all the same. Else the broker would send it again for ever.
+                # The message must be acknowledged all the same, or the broker would send it again for ever.
                 self._status.raised("receive() raised ", e)
 
     def _failed(self, error):
@@ -226,11 +234,11 @@ class Agent:
         return self._fail(None)
 
     def _fail(self, error):
-        # Without an error it was memory that failed: then nothing here may allocate.
+        # Without an error, memory ran out, and then nothing here may allocate.
         for handler in self._handlers:
             handler.lost()
         self.session.close()
-        # What one handler cannot do must not keep the others from their turn.
+        # A handler that fails must not keep the others from their turn.
         self._turn = (self._turn + 1) % len(self._handlers)
         wait = self._retry.failed(isinstance(error, NetworkError), error is not None and error.lasting)
         text = "out of memory: lower `connections`, or free heap"
@@ -241,6 +249,6 @@ class Agent:
             kind = type(error).__name__
             category = error.category
             if self._retry.kicked():
-                text += "; again and again: does another client use the client id %s?" % self._client_id
+                text += "; this happens again and again: does another client use the client id %s?" % self._client_id
         self._status.outcome("error", text, kind, category)
         return wait

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The handler of reports: when the next one is due, and what becomes of it."""
+"""The handler of reports: it decides when the next report is due, and takes the answers."""
 
 from .schedule import after, spread, until
 from .status import ERROR
@@ -11,8 +11,11 @@ from ..settings import MIN_INTERVAL
 
 
 class Reports:
-    """A report every `settings.interval` seconds, the first one at random within it: a fleet that gets its power back
-    at once must not report at once. What happens is noted in `status`. Its methods are a handler's (agent.Agent)."""
+    """Makes a report every `settings.interval` seconds.
+
+    The first report comes at a random moment of the interval, so that a fleet that gets its power back at the same time
+    does not report all at once. Outcomes are noted in `status`. Its methods are those of a handler (agent.Agent).
+    """
 
     def __init__(self, settings, collector, status):
         self.ids = Ids(settings.state)
@@ -21,7 +24,7 @@ class Reports:
             topic=settings.topic, connections=settings.connections, size=settings.buffer,
         )  # fmt: skip
         self.topics = (r.accepted, r.rejected)
-        self.waiting = False  # for the answer to the last report
+        self.waiting = False  # whether it waits for the answer to the last report
         self.baseline = None
         if settings.baseline:
             from ..collect.linux.baseline import Baseline
@@ -33,7 +36,7 @@ class Reports:
         self._timeout = settings.timeout * 1000
         self.next = after(spread(self._interval))
         self._answer_due = None
-        self._again = False  # it waits once more, for what the broker may have kept
+        self._again = False  # whether it waits again, for an answer that the broker may have kept
 
     def due(self):
         if self.waiting:
@@ -47,12 +50,12 @@ class Reports:
             self.waiting = False
         left = until(self.next)
         if left < 0:
-            self.next = after(0)  # ticks wrap: what is past must not become far away
+            self.next = after(0)  # ticks wrap, so keep a time in the past from becoming one in the future
         return left
 
     def connected(self, kept):
-        # The answer to the last report may be in the session that the broker has kept. Were the next report made before
-        # it, both would have that interval's traffic.
+        # The broker may have kept the answer to the last report. If the next report came before that answer, both
+        # would contain the traffic of that interval.
         if kept and self.reporter.report_id is not None:
             self.waiting = self._again = True
             self._answer_due = after(self._timeout)
@@ -67,7 +70,7 @@ class Reports:
         values = self._status.values
         values["report_id"] = self.reporter.report_id
         values["bytes"] = len(payload)
-        # From here on it may have reached the service, so the next one is an interval away whatever becomes of it.
+        # It may reach the service from now on, so the next report is an interval away in any case.
         self.next = after(self._interval)
         self._answer_due = None
         self.waiting = True
@@ -75,12 +78,12 @@ class Reports:
         return self.reporter.topic, payload
 
     def outlook(self):
-        """What its collector sees, and when it reports."""
+        """A text that says what the collector sees, and when the first report is due."""
         seen = self.reporter.source or "a collector of its own"
         return "It sees: %s. The first report is due in %d s." % (seen, max(0, self.due()) // 1000)
 
     def describe(self, values):
-        """Notes in `values`, the dict of Agent.status(), what it and its collector have to say."""
+        """Adds the state of the reports and their collector to `values`, the dict of Agent.status()."""
         r = self.reporter
         values["skipped"] = r.skipped
         values["gaps"] = r.counters.gaps

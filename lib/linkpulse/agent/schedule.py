@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Ticks, and when a broker that failed is tried again. Not by the wall clock, which may jump."""
+"""Decides when to try a broker again after a failure. It uses ticks, because the wall clock may jump."""
 
 import random
 from ..port import const, time
 
-_LASTING = const(900000)  # ms before a broker that refuses this device is asked again
-_STABLE = const(60000)  # ms that a connection must live before the next failure is a first one
-_KICKS = const(3)  # connections lost in a row, each within an interval, that look like another client with this id
+_LASTING = const(900000)  # ms before the next attempt with a broker that refuses this device
+_STABLE = const(60000)  # ms that a connection must last before a failure counts as the first one
+_KICKS = const(3)  # lost connections in a row, each within an interval, that suggest another client with this id
 
 
 def until(ticks):
-    """Milliseconds until then, negative when it is past. Right for 6 days on boards, whose ticks wrap at 2**30."""
+    """Milliseconds until then, negative if it is past. It works for 6 days on boards, whose ticks wrap at 2**30."""
     return time.ticks_diff(ticks, time.ticks_ms())
 
 
@@ -43,52 +43,56 @@ def spread(bound):
 
 
 class Retry:
-    """When the broker may be tried again. `interval` is the ms between two reports."""
+    """Decides when the broker may be tried again. `interval` is the number of ms between two reports."""
 
     def __init__(self, interval):
         self._interval = interval
         self.due = after(0)
         self._backoff = Backoff(cap=max(4000, min(600000, 2 * interval)))
-        self._young = False  # the connection is not yet known to be a good one
+        self._young = False  # whether the connection has not lasted long yet
         self._up = False
         self._young_until = self._kicked_until = 0
         self._kicks = 0
 
     def left(self):
-        """Milliseconds until then, 0 or less when it may be tried."""
+        """Milliseconds until the next attempt; 0 or less means that it may be made."""
         if until(self.due) < 0:
-            self.due = after(0)  # ticks wrap: what is past must not become far away
+            self.due = after(0)  # ticks wrap, so keep a time in the past from becoming one in the future
         return until(self.due)
 
     def connected(self):
         self._young = self._up = True
         self._young_until = after(_STABLE)
-        self._kicked_until = after(self._interval)  # another client with this id has reported by then
+        self._kicked_until = after(self._interval)  # by then, another client with this id has sent a report
 
     def check(self):
-        """Called while connected: a connection that has lived long is a good one, and was not kicked."""
+        """Called while connected. A connection that has lasted long was not ended by another client."""
         if self._young and until(self._young_until) <= 0:
             self.good()
         if self._up and until(self._kicked_until) <= 0:
-            self._up = False  # whatever ends it now, it is no other client
+            self._up = False  # if it ends now, the cause is not another client
             self._kicks = 0
 
     def good(self):
-        """The broker's service has answered: what fails from now on is a first failure."""
+        """Called when the service has answered. The next failure counts as the first one."""
         self._young = False
         self._backoff.reset()
 
     def failed(self, lost, lasting):
-        """The connection is `lost`, or something else failed, for a `lasting` reason or not. Milliseconds to wait."""
+        """Notes a failure and returns the milliseconds to wait.
+
+        `lost` says whether the connection was lost, and `lasting` whether the reason will last.
+        """
         self.check()
         self._kicks += lost and self._up
         self._young = self._up = False
         wait = self._backoff.next()
         if lasting:
-            wait += _LASTING  # still jittered: a fleet whose policy is mended must not come back at once
+            # Still random, so that a fleet does not come back all at once when its policy is corrected.
+            wait += _LASTING
         self.due = after(wait)
         return wait
 
     def kicked(self):
-        """True when connections are lost again and again."""
+        """Whether connections are lost again and again."""
         return self._kicks >= _KICKS

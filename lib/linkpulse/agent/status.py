@@ -65,7 +65,7 @@ class Status:
         return changed
 
     def raised(self, what, e):
-        """Notes an error of the application's code, with `what` before it."""
+        """Notes an error in the application's code. `what` is the beginning of the text."""
         try:
             self.values["last_error"] = what + described(e)
         except MemoryError:

@@ -45,7 +45,7 @@ class Network:
             if not nic.isconnected():
                 self._begin()
                 self._wait()
-        except (OSError, RuntimeError) as e:  # an ESP32 raises the second for what it has no number for
+        except (OSError, RuntimeError) as e:  # an ESP32 raises RuntimeError for errors without a number
             self._fail("error %s" % (e.args[0] if e.args else e))
         self._failures = 0
 
@@ -74,7 +74,7 @@ class Network:
         try:
             return driver(**given)
         except (TypeError, ValueError) as e:
-            raise SettingsError("ethernet: its driver does not take that: %s" % e)
+            raise SettingsError("ethernet: its driver does not accept these arguments: %s" % e)
 
     def _begin(self):
         if self._ssid:

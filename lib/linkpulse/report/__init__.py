@@ -12,7 +12,7 @@ from .writer import ReportWriter
 from ..sample.counters import Counters
 from ..sample.sockets import SocketTable
 
-_EARLIER = const(3)  # reports that wait for a late answer, besides the last one
+_EARLIER = const(3)  # the number of earlier reports whose answers may still come
 
 
 class Reporter:
@@ -24,7 +24,7 @@ class Reporter:
     """
 
     def __init__(self, collector, thing, next_id, *, format="cbor", tags="short", topic="", connections=50, size=0):
-        # What reads the answers is loaded now: at the first answer memory may be short.
+        # Load the module that reads answers now, because at the first answer memory may be short.
         if format == "cbor":
             from .response_cbor import fields
         else:
@@ -154,7 +154,7 @@ class Reporter:
                 response.matches = response.late = True
                 if response.status == "accepted":
                     self.counters.commit_late(earlier[i][1])
-                # The reports before an accepted one are in it.
+                # An accepted report contains the traffic of those before it.
                 self._earlier = (earlier[:i] if response.status == "rejected" else []) + earlier[i + 1 :]
                 return
 

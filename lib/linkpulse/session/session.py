@@ -25,7 +25,7 @@ class Session:
     three times on the same connection, so it ends within three times that. Only the platform's name resolution has its
     own limits. Every error is a LinkpulseError, and the session is closed then.
 
-    `stream` is its TLSStream.
+    `stream` is the TLSStream.
     """
 
     def __init__(self, settings, received, beat=None):
@@ -48,8 +48,8 @@ class Session:
 
     def connect(self):
         """Connects, and continues the session that the broker has for this client. Returns whether it had one."""
-        # From the files each time, because certificates are renewed while the agent runs. What the last connection or
-        # try had must be gone before: there is no room for both.
+        # Read the files each time, because certificates are renewed while the agent runs. Free the last context before,
+        # because there is no room for both.
         self.stream.context = None
         gc.collect()
         self.stream.context = context(*self._files)

@@ -10,7 +10,7 @@ from ..errors import AuthError, NetworkError, TimedOut
 from ..port import POLLS_DESCRIPTORS, const, select, socket, time
 from .trust import REFUSED, explain
 
-_TOO_OFTEN = const(10)  # by the agent's back-off, that takes some eight minutes
+_TOO_OFTEN = const(10)  # they take about eight minutes with the agent's back-off
 _EPIPE = const(32)
 _ALERT = const(21)  # a TLS record with an alert (RFC 5246, 6.2.1): seven bytes
 PIECE = const(250)  # the most ms of waiting between two beats
@@ -24,20 +24,20 @@ class TLSStream:
     """
 
     def __init__(self, server_name, beat=None):
-        self.context = None  # an SSLContext, to be set before each connect()
+        self.context = None  # an SSLContext; set it before each connect()
         self._server_name = server_name
         self._beat = beat
         self._poll = select.poll()
-        # Where the platform looks every millisecond for TLS, it is the socket that is waited for.
+        # Where the platform would look at TLS every millisecond, wait for the socket itself.
         self._idle = select.poll() if POLLS_DESCRIPTORS else None
-        self._unread = False  # TLS may hold more of what it has read
+        self._unread = False  # whether TLS may have data that it has read already
         self._raw = self._tls = None
         self.secured = self._answered = False
-        self._broken = 0  # handshakes in a row that ended without a word, after the broker had answered
+        self._broken = 0  # handshakes in a row that the broker ended without an alert, after it had answered
         self.arm(0)
 
     def arm(self, timeout):
-        """All operations until the next call of arm() have `timeout` ms together."""
+        """Gives all operations until the next call of arm() `timeout` ms together."""
         self._deadline = time.ticks_add(time.ticks_ms(), timeout)
 
     def left(self):
@@ -47,7 +47,7 @@ class TLSStream:
         return self._tls is not None
 
     def peer_certificate(self):
-        """The broker's certificate as DER, or None if there is no connection or the platform does not tell."""
+        """The broker's certificate as DER, or None if there is no connection or the platform does not show it."""
         try:
             return self._tls.getpeercert(True)
         except AttributeError:
@@ -64,7 +64,7 @@ class TLSStream:
             try:
                 # Each address gets its share of the time, so that one that never answers does not take it all.
                 self._connect(info, self.left() // (len(found) - i))
-                self.context = None  # what was parsed goes with the connection
+                self.context = None  # free what was parsed, together with the connection
                 return
             except OSError as e:
                 wrapping = self._wrapping
@@ -137,7 +137,7 @@ class TLSStream:
         return self._unread or self._idle is not None and bool(self._idle.poll(timeout))
 
     def send(self, view):
-        """Sends all of `buf`. The first call does the handshake before that."""
+        """Sends all of `view`. The first call does the handshake before that."""
         at = 0
         while at < len(view):
             n = self._try(True, view[at:])
@@ -149,7 +149,7 @@ class TLSStream:
                 self._wait(select.POLLOUT)
 
     def receive(self, view, wait):
-        """Fills all of `buf`. Returns False if no byte is there and `wait` is false."""
+        """Fills all of `view`. Returns False if no byte is there and `wait` is false."""
         at = 0
         while at < len(view):
             n = self._try(False, view[at:])
@@ -179,10 +179,10 @@ class TLSStream:
 
     def _handshake_failed(self, e):
         # A broker that refuses this device's certificate says so in an alert. The alert is still on the socket if the
-        # write of the certificate has failed. A broker that restarts or hands over its load says nothing.
+        # write of the certificate has failed. A broker that restarts or hands over its load sends no alert.
         alert = 0
         if isinstance(e, OSError):
-            # Only the device's second flight can meet a closed pipe.
+            # The device finds the connection closed only after the broker has answered its first message.
             self._answered |= abs(e.args[0]) == _EPIPE
             try:
                 record = self._raw.read(7)

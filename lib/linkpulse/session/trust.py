@@ -7,7 +7,7 @@ import os
 from ..errors import AuthError, NetworkError, SettingsError, TLSError
 from ..port import const
 
-# mbedTLS's words about a certificate, and what to do.
+# What mbedTLS says about a certificate, and the text of the error.
 _REASONS = (
     ("expired", "the server's certificate has expired: renew it, or set this device's clock"),
     ("future", "the server's certificate is not valid yet: is this device's clock right?"),
@@ -15,13 +15,13 @@ _REASONS = (
     ("not correctly signed", "the server's certificate is not signed by the CA in `ca`: is it the right broker?"),
 )
 _MAX_FILE = const(16384)
-_ROOM = const(4096)  # more than a certificate takes when it is parsed
+_ROOM = const(4096)  # more than a parsed certificate takes
 REFUSED = "the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?"
-# Alerts that mean this device or what it speaks (RFC 5246, 7.2.2; 116 is RFC 8446's certificate_required).
+# The alerts that mean this device or its protocol (RFC 5246, 7.2.2; 116 is certificate_required of RFC 8446).
 _REFUSALS = b"\x28\x2a\x2b\x2c\x2d\x2e\x2f\x30\x31\x33\x46\x47\x74"
 _FATAL_ALERT = -0x7780  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
 _FAILURES = {
-    -0x7A00: (TLSError, "the server's certificate is not one for a server: give the broker one with that key usage"),
+    -0x7A00: (TLSError, "the server's certificate is not for a server: its key usage must include serverAuth"),
     -0x6E80: (TLSError, "the broker speaks an older TLS than 1.2: let it speak 1.2"),
     -0x7880: (NetworkError, "the broker closed the connection"),  # MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
     -0x7280: (NetworkError, "the broker closed the connection"),  # MBEDTLS_ERR_SSL_CONN_EOF
@@ -43,7 +43,7 @@ def context(ca, cert, key):
     if mode & 0o077:
         raise SettingsError("key: %s can be read by others: chmod 600 it" % key)
     c = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    required = getattr(tls, "CERT_REQUIRED", None)  # axTLS has none
+    required = getattr(tls, "CERT_REQUIRED", None)  # axTLS does not have it
     if required is not None:
         c.verify_mode = required
     if required is None or c.verify_mode != required:
@@ -59,7 +59,7 @@ def _load(name, path, load, *ders):
     try:
         load(*ders)
     except (ValueError, OSError):
-        bytearray(_ROOM)  # raises MemoryError where TLS found none: it does not say so
+        bytearray(_ROOM)  # raises MemoryError if memory ran out, which TLS does not say
         raise SettingsError("%s: %s does not hold what it should, as PEM or DER" % (name, path))
 
 
@@ -68,7 +68,7 @@ def _ders(name, path):
     try:
         size = os.stat(path)[6]
         if size > _MAX_FILE:
-            raise SettingsError("%s: %s has %d bytes: that is no key and no certificate" % (name, path, size))
+            raise SettingsError("%s: %s has %d bytes: that is neither a key nor a certificate" % (name, path, size))
         with open(path, "rb") as f:
             data = f.read(size)
     except OSError as e:

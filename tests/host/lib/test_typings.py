@@ -89,6 +89,6 @@ def test_every_setting_has_its_type():
 
 
 def test_every_value_of_the_status_has_its_type():
-    source = (paths.LIB / "linkpulse" / "agent" / "agent.py").read_text()
-    added = re.findall(r's\["(\w+)"\] =', source[source.index("def status(") : source.index("return s\n")])
+    sources = ((paths.LIB / "linkpulse" / "agent" / f"{name}.py").read_text() for name in ("agent", "reports"))
+    added = [name for source in sources for name in re.findall(r'\b(?:s|values)\["(\w+)"\] =', source)]
     assert attributes("agent/status.pyi", "Values") == {*Status(None, ()).values, *added}
