@@ -189,29 +189,38 @@ def size_command(as_json: bool) -> None:
         raise ToolError("over budget", printed=as_json)
 
 
-def _show_as_json(args, error, printed: bool = False) -> None:
-    """With --json, a program that reads standard output finds an object there after a failure, too."""
-    if "--json" in (sys.argv[1:] if args is None else args) and not printed:
-        click.echo(json.dumps({"error": str(error)}))
-
-
 def main(args=None, prog_name: str = "linkpulse") -> None:
-    """The entry point. For an error that the user can solve, it shows one message and no stack trace."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # also for a shell's background job, which ignores the first
+    """Run the command. For an error that the user can solve, it shows one message and no stack trace."""
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
         commands.main(args, prog_name, standalone_mode=False)
-    except ToolError as error:
-        click.echo(f"linkpulse: {error}", err=True)
-        _show_as_json(args, error, error.printed)
-        sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        _show_as_json(args, error.format_message())
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(_end(error, "--json" in (sys.argv[1:] if args is None else args)))
+
+
+def _end(error: BaseException, as_json: bool) -> int:
+    """Show why the command ends, and return its exit code. Raises what no user can solve.
+
+    With --json, a program that reads standard output finds an object there after a failure, too.
+    """
+    printed = getattr(error, "printed", False)
+    if isinstance(error, BrokenPipeError):
         sys.stderr.close()
-        sys.exit(1)
+        return 1
+    if isinstance(error, click.ClickException):
+        error.show()
+        code, text = error.exit_code, error.format_message()
+    elif isinstance(error, (click.Abort, KeyboardInterrupt)):
+        code, text, printed = 130, "stopped", getattr(error.__cause__, "printed", False)
+        click.echo(text, err=True)
+    elif isinstance(error, (ToolError, OSError)):
+        code, text = 1, str(error)
+        if not isinstance(error, ToolError) and error.strerror:
+            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        click.echo(f"linkpulse: {text}", err=True)
+    else:
+        raise error
+    if as_json and not printed:
+        click.echo(json.dumps({"error": text}))
+    return code

@@ -20,6 +20,7 @@ from linkpulse_tools.defender import display
 from linkpulse_tools.defender.service import Service
 from linkpulse_tools.device import interpreter, process
 from linkpulse_tools.errors import ToolError
+from tests.host.build.dist import gateway
 
 FAKE = paths.ROOT / "tests" / "doubles" / "device_process.py"
 # The command in a process of its own, its device replaced: arguments are the folder to work in and the command's own.
@@ -168,6 +169,66 @@ def run_main(*arguments):
 def test_wrong_usage_is_exit_code_2(arguments, capsys):
     assert run_main(*arguments) == 2
     assert "Error" in capsys.readouterr().err
+
+
+# What Ctrl-C interrupts in each command that has --json, and what else the command needs.
+INTERRUPTED = {
+    "deploy": ("linkpulse_tools.device.serial_board.transport", "/dev/ttyNONE", "--device", "{folder}"),
+    "dist": ("linkpulse_tools.build.dist.mpy.build",),
+    "doctor": ("linkpulse_tools.device.serial_board.transport", "/dev/ttyNONE"),
+    "listen": ("linkpulse_tools.pki.authority.bundle",),
+    "provision": ("linkpulse_tools.pki.keys.read_request", "thing-1", "--host", "localhost", "--csr", __file__),
+    "run": ("linkpulse_tools.device.interpreter.find",),
+    "settings": ("linkpulse_tools.device.interpreter.find",),
+    "size": ("linkpulse_tools.build.size.measure",),
+}
+
+
+def has_json(name):
+    return any("--json" in option.opts for option in cli.commands.get_command(None, name).params)
+
+
+@pytest.mark.parametrize("name", list(filter(has_json, cli.commands.list_commands(None))))
+def test_ctrl_c_prints_an_object_if_json_is_wanted(name, monkeypatch, tmp_path, capsys, certs):
+    """A program that reads standard output finds an object there, whatever ends the command."""
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    where, *arguments = INTERRUPTED[name]
+    files = {"ca": "ca.der", "cert": "cert.der", "key": "key.der"}
+    gateway.write(tmp_path, certs, {"thing": "thing-1", "host": "localhost", **files})
+    monkeypatch.setattr(where, interrupted)
+    monkeypatch.chdir(tmp_path)
+    assert run_main(name, "--json", *(text.format(folder=tmp_path) for text in arguments)) == 130
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"] == "stopped"
+    assert err.splitlines()[-1] == "stopped"
+
+
+def test_ctrl_c_while_the_modules_load_is_one_word():
+    script = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "linkpulse_tools.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv[1:] = ["run", "--json"]
+from linkpulse_tools.__main__ import main
+main()
+"""
+    environment = dict(os.environ, PYTHONPATH=str(paths.ROOT / "tools"))
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, '{"error": "stopped"}\n', "stopped\n")
+
+
+def test_file_that_cannot_be_written_is_one_line(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(paths, "RUN", tmp_path / "file" / "run")
+    assert run_main("report") == 1
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"linkpulse: {tmp_path}/file/run: Not a directory\n")
 
 
 def test_unusable_interpreter_is_exit_code_1(capsys, tmp_path, monkeypatch):

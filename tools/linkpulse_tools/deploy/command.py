@@ -72,8 +72,8 @@ def deploy(port: str | None, folder: Folder, options: Options, console: Console,
                 first_report.start(board)
             else:
                 board.leave()
-    except ToolError as error:
-        told["error"], error.printed = str(error), options.as_json
+    except (ToolError, KeyboardInterrupt) as error:
+        told["error"], error.printed = str(error) or "stopped", options.as_json
         raise
     finally:
         if options.as_json:
