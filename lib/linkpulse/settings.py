@@ -144,12 +144,16 @@ def load(path, online=True):
     With `online` False, the keys for the broker may be missing. Raises SettingsError, whose message lists all mistakes.
     """
     try:
-        with open(path) as f:
-            values = json.load(f)
+        with open(path, "rb") as f:
+            try:
+                values = json.load(f)
+            except (ValueError, TypeError, RuntimeError) as e:  # a list as a key, or too deep a nesting
+                at = max(0, f.tell() - 1)  # MicroPython reads JSON byte by byte, up to the mistake
+                f.seek(0)
+                line = f.read(at).count(b"\n") + 1
+                raise SettingsError("the settings file %s is not JSON near line %d: %s" % (path, line, e))
     except OSError as e:
         raise SettingsError("the settings file %s cannot be read (error %s): copy it there" % (path, e.args[0]))
-    except (ValueError, TypeError, RuntimeError) as e:  # a list as a key, or too deep a nesting
-        raise SettingsError("the settings file %s is not JSON: %s" % (path, e))
     if not isinstance(values, dict):
         raise SettingsError("the settings file %s must be one JSON map" % path)
     return Settings(values, path.rpartition("/")[0], online)

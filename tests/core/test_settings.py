@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from check import CUT_JSON_IS_NOTICED, equal, raises
 from linkpulse.errors import LinkpulseError, SettingsError
 from linkpulse.settings import Settings, load
@@ -146,6 +147,9 @@ def test_files_that_cannot_be_used():
         # MicroPython takes a missing value for an empty map.
         lenient = text == b'{"thing": }' or (text == b"{" and not CUT_JSON_IS_NOTICED)
         assert "settings-test.json" in str(e) or lenient, str(e)
+    if sys.implementation.name == "micropython":  # CPython's reader is at the end of the file
+        for text, line in ((b'{\n "thing": x,\n "port": 1\n}', 2), (b'{"thing": 1,\n\n "host": "h}\n', 3)):
+            assert "near line %d:" % line in str(raises(SettingsError, written, text))
     e = raises(SettingsError, load, "no-such-file.json")
     assert "no-such-file.json" in str(e) and isinstance(e, LinkpulseError)
 

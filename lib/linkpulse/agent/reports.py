@@ -47,6 +47,7 @@ class Reports:
                 return left
             if not self._again:
                 self._outcome("unknown", "report %s has no answer" % self.reporter.report_id)
+                return 1  # ms: the outcome is told before the next report begins
             self.waiting = False
         left = until(self.next)
         if left < 0:

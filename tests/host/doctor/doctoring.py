@@ -23,7 +23,7 @@ class Result:
 
     def __init__(self, code, out, error):
         self.code, self.error = code, error
-        self.checks = {check["name"]: check for check in json.loads(out)["checks"]} if out else {}
+        self.checks = {check["name"]: check for check in json.loads(out).get("checks", ())} if out else {}
 
     def __repr__(self):
         return "\n".join(f"{c['name']}: {c['status']}: {c['text']} -> {c['hint']}" for c in self.checks.values())

@@ -24,7 +24,7 @@ from linkpulse_tools.build import firmware
 from linkpulse_tools.defender.service import Service
 from linkpulse_tools.device import identity, serial_board
 from linkpulse_tools.device.qemu_board import HOST, wait_for
-from linkpulse_tools.doctor import certificates, examination, inside, places, probes, running, show, way
+from linkpulse_tools.doctor import certificates, examination, inside, places, probes, show, way
 from linkpulse_tools.doctor import cli as doctor
 from linkpulse_tools.doctor.model import Check
 from linkpulse_tools.doctor.places import OnBoard, OnGateway
@@ -618,11 +618,17 @@ def test_an_agent_that_runs_keeps_its_ids(gateway, runtime, vendor, mpy_path, se
     found.says("publish", "skipped", rf"agent is running \(process {process.pid}\)", "stop the agent")
 
 
-def test_whose_agent_it_is(tmp_path):
-    mine = {"client_id": "t", "host": "h", "port": 8883}
+def test_whose_agent_it_is(gateway, tmp_path):
+    gateway.settings(thing="t", host="h", port=8883)
+    here = OnGateway(gateway.folder / "settings.json", None)
+    here.firmware(), here.prepare()
+    proc = tmp_path / "proc"
+
+    def agent():
+        return here.with_settings(probes.RUNNING, PROC=str(proc))
 
     def process(number, *words, settings=None):
-        folder = tmp_path / str(number)
+        folder = proc / str(number)
         (folder / "root/etc").mkdir(parents=True)
         (folder / "cmdline").write_bytes("\0".join([*words, ""]).encode())
         if settings is not None:
@@ -632,20 +638,13 @@ def test_whose_agent_it_is(tmp_path):
     process(2)
     process(3, "/usr/bin/micropython", "/lib/main.py", "/etc/s.json", settings={"thing": "other", "host": "h"})
     process(4, "vi", "main.py", "/etc/s.json", settings={"thing": "t", "host": "h"})
-    assert running.agent(mine, tmp_path) is None
-    process(
-        5,
-        "/usr/bin/micropython",
-        "-X",
-        "heapsize=1",
-        "/lib/main.py",
-        "/etc/s.json",
-        settings={"thing": "t", "host": "h"},
-    )
-    assert running.agent(mine, tmp_path) == 5
-    shutil.rmtree(tmp_path / "5")
+    assert agent() is None
+    words = ("/usr/bin/micropython", "-X", "heapsize=1", "/lib/main.py", "/etc/s.json")
+    process(5, *words, settings={"thing": "t", "host": "h"})
+    assert agent() == 5
+    shutil.rmtree(proc / "5")
     process(6, "micropython", "main.py")  # of another user: its settings cannot be read
-    assert running.agent(mine, tmp_path) == 6
+    assert agent() == 6
 
 
 def test_the_packages_keep_the_ids_elsewhere(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import base64
 
 from linkpulse_tools.defender import topics
-from linkpulse_tools.doctor import probes, running
+from linkpulse_tools.doctor import probes
 from linkpulse_tools.doctor.examination import Examination
 from linkpulse_tools.doctor.model import Finding, failed, ok, skipped, told, warning
 
@@ -83,7 +83,7 @@ def publish(this: Examination) -> Finding:
     topic = _topic(this)
     if not this.report_wanted:
         return skipped("left out because of --no-report")
-    process = running.agent(this.settings) if this.place.gateway else None
+    process = this.place.with_settings(probes.RUNNING, PROC="/proc") if this.place.gateway else None
     if process:
         # The agent's next id might be lower than this report's, and the service would refuse it.
         text = f"the agent is running (process {process}), and a report from here would disturb its report ids"

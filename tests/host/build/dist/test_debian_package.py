@@ -14,6 +14,7 @@ from linkpulse_tools import __version__, paths
 from linkpulse_tools.build import slices
 from linkpulse_tools.build.dist import debian as dist_debian
 from linkpulse_tools.build.dist import files as dist_files
+from linkpulse_tools.build.dist import linux as dist_linux
 from linkpulse_tools.errors import ToolError
 from tests.host.build.dist import gateway, trixie
 
@@ -59,7 +60,8 @@ def test_package_has_the_agent_for_linux_and_no_more(package):
     lib = "/usr/lib/linkpulse"
     assert {name for name in found if name.startswith(lib) and not name.endswith("/")} == {
         *(f"{lib}/{name}" for name in slices.agent("linux")),
-        *(f"{lib}/{name}" for name in ("main.py", "umqtt/simple.py", "private-copy")),
+        *(f"{lib}/{name}" for name in ("main.py", "check.py", "umqtt/simple.py", "private-copy")),
+        *(f"{lib}/probes/{name}.py" for name in dist_linux.PROBES),
     }
     runnable = {name for name, mode in found.items() if mode.startswith("-rwx")}
     assert runnable == {"/usr/bin/linkpulse-agent", f"{lib}/private-copy"}

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from linkpulse_tools import paths
+from linkpulse_tools import __version__, paths
 from linkpulse_tools.build.dist import linux as dist_linux
 
 SHELLS = {"sh": ["sh"], "busybox": ["busybox", "ash"]}
@@ -113,10 +113,20 @@ def test_without_any_interpreter_it_says_what_to_install(launch):
     assert done.stderr.startswith("linkpulse-agent: no MicroPython is installed. Install MicroPython 1.24 or newer")
 
 
-@pytest.mark.parametrize("arguments", [("-h",), ("a", "b")])
+@pytest.mark.parametrize("arguments", [("-h",), ("a", "b"), ("--check", "a", "b"), ("a", "--check")])
 def test_wrong_usage_is_exit_code_64(launch, arguments):
     done = launch(*arguments)
-    assert (done.returncode, done.stderr) == (64, "linkpulse-agent: usage: linkpulse-agent [SETTINGS]\n")
+    assert (done.returncode, done.stdout) == (64, "")
+    assert done.stderr == "linkpulse-agent: usage: linkpulse-agent [--check] [SETTINGS], or --help, or --version\n"
+
+
+def test_help_and_version_need_no_interpreter(launch):
+    done = launch("--help", LINKPULSE_MICROPYTHON="/nowhere")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: linkpulse-agent") and "/etc/linkpulse/settings.json" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    done = launch("--version", LINKPULSE_MICROPYTHON="/nowhere")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"linkpulse-agent {__version__}\n", "")
 
 
 def test_settings_that_cannot_work_are_one_line_and_exit_code_78(launch, micropython, tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from linkpulse_tools.build.dist import linux as dist_linux
 from linkpulse_tools.build.dist import openwrt as dist_openwrt
 from tests.host.build.dist import gateway
 
@@ -97,6 +98,8 @@ def test_makefile_puts_everything_in_place(root):
         "etc/init.d/linkpulse",
         "usr/bin/linkpulse-agent",
         "usr/lib/linkpulse/main.py",
+        "usr/lib/linkpulse/check.py",
+        *(f"usr/lib/linkpulse/probes/{name}.py" for name in dist_linux.PROBES),
         "usr/lib/linkpulse/microcbor.py",
         "usr/lib/linkpulse/uci.py",
         "usr/lib/linkpulse/umqtt/simple.py",

@@ -8,13 +8,14 @@ begin.py, and has `s` and `board` from there.
 import re
 from pathlib import Path
 
+FOLDER = Path(__file__).parent
 FACTS = ("thing", "host", "port", "ca", "cert", "key", "client_id", "server_name", "topic")
 FACTS += ("timeout", "format", "ntp", "wifi_ssid", "warnings")
 
 
 def _script(name: str) -> str:
     """A script without its comments and blank lines, which would only take the board's heap."""
-    lines = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8").splitlines()
+    lines = (FOLDER / f"{name}.py").read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if line.strip() and not line.startswith("#")) + "\n"
 
 
@@ -31,6 +32,7 @@ NAME = _script("name")
 PORT = _script("port")
 KEY = _script("key")
 SESSION = _script("session")
+RUNNING = _script("running")
 REPORT = _script("report")
 
 
