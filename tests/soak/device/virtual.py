@@ -70,11 +70,16 @@ class Soak:
         if self.broker.refuse and random.getrandbits(2) == 0:
             self.broker.refuse = 0
 
+    def uncertain(self):
+        """Whether memory is taken for reports that may still be answered."""
+        status = self.one.status()
+        return status["connected_since"] is None or status["outcome"] != "accepted" or self.one.reports.waiting
+
     def hour(self):
-        """Runs for an hour of virtual time, and on until the next accepted report; the heap in use then."""
+        """Runs for an hour of virtual time, and on until the last report is accepted; the heap in use then."""
         end = self.clock.now + 3600000
         before = self.counted
-        while self.clock.now < end or self.counted == before or self.one.status()["connected_since"] is None:
+        while self.clock.now < end or self.counted == before or self.uncertain():
             TLSStream.broker = None if self.clock.now < self.away else self.broker
             rig.run_on(self.one, self.clock, 5000, self.told)
         self.one.status()["last_error"] = None  # texts of different lengths are no growth
