@@ -15,8 +15,10 @@ import cbor2
 import pytest
 
 from linkpulse_tools import paths
+from linkpulse_tools.defender.service import Service
 from linkpulse_tools.device import process
 from linkpulse_tools.mqtt import broker
+from linkpulse_tools.mqtt.responder import Responder
 from linkpulse_tools.pki.store import Store
 from linkpulse_tools.provision import local
 from tests.host.defender.reports import full
@@ -178,9 +180,9 @@ def test_what_is_missing_or_asked_wrongly_is_said(devices):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         devices.provision("gw-1", "--host", "localhost", "--port", taken.getsockname()[1])
         code, said = refused(devices, "--broker")
-        assert code == 1 and "did not start" in said
+        assert code == 1 and "did not start" in said and f"port {taken.getsockname()[1]} taken" in said
     code, said = refused(devices)
-    assert code == 1 and "cannot reach the broker" in said
+    assert code == 1 and "cannot reach the broker at localhost port" in said and "is it running" in said
 
 
 def test_broker_with_a_certificate_for_another_name_is_not_trusted(devices):
@@ -218,6 +220,14 @@ def test_a_broker_that_goes_and_comes_back_is_said(devices, connect, tmp_path):
     assert seen["report_id"] == 1
     age = time.time() - datetime.datetime.fromisoformat(seen["time"].replace("Z", "+00:00")).timestamp()
     assert 0 <= age < WAIT
+
+
+def test_two_that_end_each_others_connection_say_so(mosquitto_broker, certs):
+    heard = queue.Queue()
+    where = mosquitto_broker.host, mosquitto_broker.port, certs, Service(0, lambda outcome: None)
+    with Responder(*where, heard.put), Responder(*where, heard.put):
+        while "does another linkpulse listen run" not in heard.get(timeout=WAIT):
+            pass
 
 
 def test_json_has_an_object_after_a_failure_too(devices):

@@ -74,7 +74,8 @@ class EmbeddedBroker:
     def __enter__(self):
         self._thread.start()
         if not self._ready.wait(START_TIMEOUT) or self._error:
-            hint = "; is its port taken by another program?" if isinstance(self._error, OSError) else ""
+            taken = isinstance(self._error, OSError) or isinstance(self._error.__context__, OSError)
+            hint = f". Is port {self.port} taken by another program?" if taken else ""
             raise ToolError(f"the embedded broker did not start: {self._error or 'no answer'}{hint}")
         return self
 

@@ -13,6 +13,8 @@ from linkpulse_tools.pki.certs import Bundle, Files
 TIMEOUT = 15.0
 LONGEST_WAIT = 10  # seconds between two attempts to connect again
 LAST_ANSWER = 5.0  # seconds for the broker to acknowledge it
+SHORT = 60.0  # seconds; a connection that lives less may have been ended by another client with this id
+KICKS = 3  # of these in a row
 
 
 def client_context(ca: Files, pair: Files | None) -> ssl.SSLContext:
@@ -41,6 +43,7 @@ class Responder:
         self._client.on_subscribe = self._listening
         self._client.on_disconnect = self._lost
         self._on_change, self._ending, self._away = on_change, False, False
+        self._since, self._kicks = 0.0, 0
         self._client.on_message = self._answer
 
     def __enter__(self):
@@ -52,7 +55,10 @@ class Responder:
                 f"linkpulse provision THING --host {self._address[0]}"
             ) from error
         except OSError as error:
-            raise ToolError(f"the responder cannot reach the broker: {error}") from error
+            raise ToolError(
+                f"the responder cannot reach the broker at {self._address[0]} port {self._address[1]} ({error}): is it "
+                "running, and is this its TLS port? linkpulse listen --broker runs one for tests"
+            ) from error
         self._client.loop_start()
         if not self._subscribed.wait(TIMEOUT):
             self.__exit__()
@@ -70,6 +76,7 @@ class Responder:
 
     def _listening(self, *_) -> None:
         self._subscribed.set()
+        self._since = time.monotonic()
         if self._away:
             self._away = False
             self._on_change("connected to the broker again")
@@ -77,7 +84,11 @@ class Responder:
     def _lost(self, client, userdata, flags, reason, properties) -> None:
         if not self._ending and not self._away:
             self._away = True
-            self._on_change(f"the connection to the broker is lost ({reason}): trying again until it is there")
+            self._kicks = self._kicks + 1 if time.monotonic() - self._since < SHORT else 0
+            text = f"the connection to the broker is lost ({reason}): trying again until it is there"
+            if self._kicks >= KICKS:
+                text += ". This happens again and again: does another linkpulse listen run on this broker?"
+            self._on_change(text)
 
     def _answer(self, client, userdata, message) -> None:
         with self._answering:
