@@ -9,6 +9,7 @@ CHECKOUT = HERE.parents[1]
 INSTALLED = not (CHECKOUT / "lib" / "linkpulse").is_dir()
 ROOT = HERE / "on_device" if INSTALLED else CHECKOUT
 LIB = ROOT / "lib"
+PROBES = HERE / "doctor" / "probes"
 FIRMWARE = ROOT / "firmware"
 BUILD = platformdirs.user_cache_path("linkpulse") if INSTALLED else CHECKOUT / "build"
 # A wheel brings umqtt.simple; an installation from a checkout fetches it once.

@@ -9,7 +9,6 @@ from pathlib import Path
 from linkpulse_tools import paths
 from linkpulse_tools.build import slices, umqtt
 from linkpulse_tools.build.dist.files import Member
-from linkpulse_tools.doctor import probes
 
 PACKAGING = paths.ROOT / "packaging"
 LAUNCHER = "bin/linkpulse-agent"
@@ -24,7 +23,7 @@ def tree() -> dict[str, Member]:
     for name in ("main.py", "check.py"):
         members[f"{LIB}/{name}"] = member(PACKAGING / "linux" / name)
     for name in PROBES:
-        members[f"{LIB}/probes/{name}.py"] = member(probes.FOLDER / f"{name}.py")
+        members[f"{LIB}/probes/{name}.py"] = member(paths.PROBES / f"{name}.py")
     members[f"{LIB}/umqtt/simple.py"] = member(umqtt.ensure(paths.VENDOR))
     for name in slices.agent("linux"):
         members[f"{LIB}/{name}"] = member(paths.LIB / name)

@@ -6,16 +6,16 @@ begin.py, and has `s` and `board` from there.
 """
 
 import re
-from pathlib import Path
 
-FOLDER = Path(__file__).parent
+from linkpulse_tools import paths
+
 FACTS = ("thing", "host", "port", "ca", "cert", "key", "client_id", "server_name", "topic")
 FACTS += ("timeout", "format", "ntp", "wifi_ssid", "warnings")
 
 
 def _script(name: str) -> str:
     """A script without its comments and blank lines, which would only take the board's heap."""
-    lines = (FOLDER / f"{name}.py").read_text(encoding="utf-8").splitlines()
+    lines = (paths.PROBES / f"{name}.py").read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if line.strip() and not line.startswith("#")) + "\n"
 
 
