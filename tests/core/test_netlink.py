@@ -46,10 +46,11 @@ class Kernel:
         self._largest = 3720
 
     def write(self, request):
-        family = request[16]
-        states = request[20] | request[21] << 8 if ORDER else request[23] | request[22] << 8
+        both = request[4 if ORDER else 5] == 18
+        at = (68 if both else 20) if ORDER else (70 if both else 22)
+        states = request[at] | request[at + 1] << 8 if ORDER else request[at + 1] | request[at] << 8
         self.dumps += 1
-        self._rows = [m for f, state, m in self.sockets if f == family and states >> state & 1]
+        self._rows = [m for f, state, m in self.sockets if (both or f == request[16]) and states >> state & 1]
         self._queue = None
 
     def readinto(self, view):
@@ -110,10 +111,26 @@ class Named:
 
 
 class Reading:
-    """One reading of `sockets`: whole, the table, what was asked. `files` and `kernel` tell whose the addresses are."""
+    """One reading of `sockets`: whole, the table, what was asked. `files` and `kernel` tell whose the addresses are.
 
-    def __init__(
+    On MicroPython it is done with and without the replacement for bytecode, which must give the same.
+    """
+
+    def __init__(self, sockets, *args, **named):
+        self._read(False, sockets, *args, **named)
+        if sys.implementation.name == "micropython":
+            found = self._found()
+            self._read(True, sockets, *args, **named)
+            equal(self._found(), found)
+
+    def _found(self):
+        t = self.table
+        known = t.connections <= t.kept
+        return self.whole, known and connections(t), self.interfaces(), t.connections, t.state[1], self.kernel.dumps
+
+    def _read(
         self,
+        replaced,
         sockets,
         inuse=None,
         room=None,
@@ -122,27 +139,34 @@ class Reading:
         files={},
         kernel=None,
         chosen=InterfaceFilter(True),
+        then=None,
     ):
         n4 = len([s for s in sockets if s[0] == 2])
         counts = (n4, len(sockets) - n4) if inuse is None else inuse
-        kept = netlink.connect
+        kept = netlink.connect, netlink.BYTECODE
         self.kernel = Kernel(sockets, room)
         netlink.connect = lambda: self.kernel
+        netlink.BYTECODE = replaced
         try:
             d = netlink.Netlink(lambda name: Stat(b"TCP6" if "6" in name else b"TCP", counts["6" in name]))
             collector(files)
             a = Addresses(lambda name: ProcFile(ROOT + "/net/" + name), False, chosen)
             a._kernel = kernel
             state = array("i", (0,) * 15)
-            state[2], state[3], state[4], state[5] = LISTEN, ESTABLISHED, ORDER, 1
-            for _ in range(1 + again):
+            state[2], state[3], state[4], state[5] = LISTEN, ESTABLISHED, ORDER, chosen.loopback
+            usual = kernel and kernel.addresses
+            for turn in range(1 + again + (then is not None)):
+                if then:
+                    kernel.addresses = then if turn > again else usual
                 self.table = SocketTable(connections)
                 self.table.reserve()
                 self.table.begin()
                 a.fill(self.table.names, ProcLines())
                 self.whole = d.tcp(state, bytearray(36), a, self.table, ProcLines())
+            if then:
+                kernel.addresses = usual
         finally:
-            netlink.connect = kept
+            netlink.connect, netlink.BYTECODE = kept
 
     def ports(self):
         table = self.table.tcp_ports
@@ -235,6 +259,46 @@ def test_a_kernel_without_sock_diag():
         equal(d.tcp(array("i", (0,) * 15), bytearray(36), None, None, None), False)
     finally:
         netlink.connect = kept
+
+
+def like_one_another():
+    """Sockets that are alike but for one thing each, and are not taken for alike."""
+    sockets = [tcp(LISTEN, "0.0.0.0", 21), tcp(LISTEN, "0.0.0.0", 22), tcp(LISTEN, "192.0.2.1", 23)]
+    for i in range(3):
+        port = 100 * i
+        sockets += [
+            tcp(ESTABLISHED, "192.0.2.1", port + 1, "192.0.2.9", 1),
+            tcp(ESTABLISHED, "192.0.2.1", port + 2, "192.0.2.9", 2, device=300),
+            tcp(CLOSE_WAIT, "192.0.2.1", port + 3, "192.0.2.9", 3),
+            tcp(ESTABLISHED, "192.0.2.3", port + 4, "192.0.2.9", 4),
+            tcp(ESTABLISHED, "127.0.0.1", port + 5, "127.0.0.1", 5),
+            tcp(ESTABLISHED, "::ffff:c000:201", port + 6, "::ffff:c000:209", 6),
+            tcp(ESTABLISHED, "c000:201::", port + 7, "c000:209::", 7),  # the bytes of 192.0.2.1
+            tcp(ESTABLISHED, "fe80::1", port + 8, "fe80::9", 8, device=300),
+            tcp(ESTABLISHED, "fe80::1", port + 9, "fe80::9", 9, device=2),
+            tcp(ESTABLISHED, "::1", port + 10, "::1", 10),
+        ]
+    return sockets
+
+
+def test_sockets_that_are_almost_alike():
+    kernel = Named(NAMES, {(ip("192.0.2.1"), 0): 2, (ip("192.0.2.3"), 0): 300, (ip("192.0.2.1"), 300): 300})
+    names = {1: "br-a", 2: "br-b", 4: "br-b", 6: "br-a", 7: "None", 8: "br-b", 9: "br-a"}
+    r = Reading(like_one_another(), files=SHARED, kernel=kernel, chosen=InterfaceFilter(), again=1)
+    equal((r.whole, r.interfaces()), (True, {21: None, 22: None, 23: b"br-a"}))
+    found = [(port, str(name)) for _, port, name in connections(r.table)]
+    equal(sorted(found), sorted([(100 * i + n, names[n]) for i in range(3) for n in names]))
+    # The interfaces have other addresses in the next sample.
+    r = Reading(many(5) + many(2, 6), kernel=kernel, then={(ip("192.0.2.1"), 0): 300})
+    equal({name for _, _, name in connections(r.table)}, {"br-b", None})
+
+
+def test_more_local_addresses_than_are_remembered():
+    addresses = {(ip("10.0.0.%d" % i), 0): 2 + 298 * (i & 1) for i in range(40)}
+    sockets = [tcp(ESTABLISHED, "10.0.0.%d" % (i % 40), i, "10.0.1.%d" % i, 80) for i in range(200)]
+    r = Reading(sockets, kernel=Named(NAMES, addresses), connections=200)
+    equal({(port % 2, name) for _, port, name in connections(r.table)}, {(0, "br-a"), (1, "br-b")})
+    equal((r.whole, r.table.connections), (True, 200))
 
 
 SHARED = {"if_inet6": b"".join([

@@ -3,11 +3,43 @@
 from array import array
 from check import equal
 from proc_root import ip
-from linkpulse.report import json_writer, port_list, rows, tags
+from linkpulse.report import json_writer, port_list, rows as compiled, tags
 from linkpulse.sample.names import NO_INTERFACE
 from linkpulse.sample.sockets import RECORD
 from linkpulse.report.pieces import Pieces
 import microcbor
+import sys
+
+if sys.implementation.name == "micropython":
+    from linkpulse.report import rows_plain
+
+
+class rows:
+    """The functions of rows.py and port_list.py. Those of rows_plain.py must do the same, wherever they work."""
+
+    remote = staticmethod(compiled.remote)
+
+    @staticmethod
+    def _both(name, source, out, *args):
+        if sys.implementation.name == "micropython":
+            plain = bytearray(out)
+            again = args[:-1] + (array("i", args[-1]),) if isinstance(args[-1], array) else args
+            end = getattr(rows_plain, name)(plain, *again)
+            equal((getattr(source, name)(out, *args), out, args[-1]), (end, plain, again[-1]))
+            return end
+        return getattr(source, name)(out, *args)
+
+    @staticmethod
+    def put(out, *args):
+        return rows._both("put", port_list, out, *args)
+
+    @staticmethod
+    def ports(out, *args):
+        return rows._both("ports", port_list, out, *args)
+
+    @staticmethod
+    def rows(out, *args):
+        return rows._both("rows", compiled, out, *args)
 
 
 def record(address, port=443, local_port=40000, slot=NO_INTERFACE, at=0):
@@ -238,14 +270,14 @@ def test_a_piece_and_a_number_are_the_generic_writers_bytes():
             expected = b"piece" + bytes(w.result())
             for room in range(20):
                 out = bytearray(b"#" * 20)
-                equal(port_list.put(out, 2, room, form, b"piece", n), 2 + len(expected))
+                equal(rows.put(out, 2, room, form, b"piece", n), 2 + len(expected))
                 fits = expected if 2 + len(expected) <= room else b""
                 equal(bytes(out), (b"##" + fits + b"#" * 18)[:20])
     for n in (0, 23, 24, 50, 256):
         w = microcbor.Writer(bytearray(16))
         w.array(n)
         out = bytearray(8)
-        end = port_list.put(out, 0, 8, 0x80, b"", n)
+        end = rows.put(out, 0, 8, 0x80, b"", n)
         equal(bytes(out[:end]), bytes(w.result()))
 
 
@@ -271,7 +303,7 @@ def test_listening_ports_of_one_interface_are_the_generic_writers_bytes():
             state = array("i", (0, 0, 4))
             at = 0
             for name, done in ((b"eth0", 2), (None, 3), (b"eth0", 4)):
-                at = port_list.ports(out, at, room, form, p.ports[name is not None], p.ends(7, name)[1], keys, state)
+                at = rows.ports(out, at, room, form, p.ports[name is not None], p.ends(7, name)[1], keys, state)
                 equal((state[0], state[2]), (done, 4 - done))
             equal(at, len(expected))
             equal(bytes(out[room:]), b"#" * (100 - room))

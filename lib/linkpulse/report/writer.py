@@ -5,9 +5,14 @@ import random
 from array import array
 from ..errors import TooLarge
 from ..port import const
+from ..port.native import BYTECODE
 from .pieces import Pieces
-from .port_list import ports, put
-from .rows import rows
+
+if BYTECODE:
+    from .rows_plain import ports, put, rows
+else:
+    from .port_list import ports, put
+    from .rows import rows
 
 # See ../collect/layout.py.
 _NEXT = const(0)

@@ -12,13 +12,17 @@ from .proc_lines import ORDER
 from .netlink_scan import messages
 from .rtnetlink import u32
 from ...port import const, socket
+from ...port.native import BYTECODE
 
 _SIZE = const(4096)  # over NLMSG_GOODSIZE, under which the kernel's datagrams do not go
 _READS = const(4096)
+_BY_FAMILY = const(20)  # SOCK_DIAG_BY_FAMILY, with struct inet_diag_req_v2
+_GETSOCK = const(18)  # TCPDIAG_GETSOCK, with struct inet_diag_req: IPv4 and IPv6 in one pass over the kernel's table
 _INET, _INET6 = const(2), const(10)
-_LISTENERS = const(0x480)  # TCP_LISTEN and TCP_CLOSE: their IPv6 records have one attribute more
-# All that sockstat counts: not TIME_WAIT, nor the requests that SYN_RECV stands for.
+_LISTENERS = const(0x400)  # their IPv6 records have one attribute more
+# All others that sockstat counts: not TIME_WAIT, nor the requests that SYN_RECV stands for, nor CLOSE.
 _OTHERS = const(0xB36)
+_DUMPS = const(3)
 _INUSE = b"TCP: inuse ", b"TCP6: inuse "
 # See ../layout.py.
 _POS = const(0)
@@ -50,7 +54,7 @@ class Netlink:
             if self._file is None:
                 self._open()
             state[_COUNTED] = 0
-            for kind in range(4):
+            for kind in range(_DUMPS):
                 if not self._dump(kind, state, raw, addresses, into):
                     return False
             return not into.tcp_ports.more and state[_COUNTED] == self._inuse(lines)
@@ -62,71 +66,75 @@ class Netlink:
         if self._buf is None:
             self._buf = bytearray(_SIZE)
             self._view = memoryview(self._buf)
-            # struct nlmsghdr {length 72, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0}, inet_diag_req_v2
-            self._request = bytearray(72)
-            self._request[0 if ORDER else 3] = 72
-            self._request[4 if ORDER else 5] = 20
-            self._request[6 if ORDER else 7] = 1
-            self._request[7 if ORDER else 6] = 3
-            self._request[17] = 6  # IPPROTO_TCP
-            self._sizes = array("i", (0, 0, 0, 0))
-            self._views = [None] * 4
+            self._requests = (
+                _request(_BY_FAMILY, _INET, _LISTENERS),
+                _request(_BY_FAMILY, _INET6, _LISTENERS),
+                _request(_GETSOCK, _INET, _OTHERS),
+            )
+            self._sizes = array("i", (0,) * _DUMPS)
+            self._views = [None] * _DUMPS
+            self._messages = messages
+            if BYTECODE:
+                from .netlink_plain import Messages
+
+                self._messages = Messages(self._view).messages
         self._file = connect()
         # A first dump, of no socket, tells the kernel how large our buffer is.
-        self._ask(_INET, 0)
+        self._file.write(_request(_BY_FAMILY, _INET, 0))
         self._drain()
-
-    def _ask(self, family, states):
-        r = self._request
-        r[16] = family
-        r[20 if ORDER else 23] = states & 255
-        r[21 if ORDER else 22] = states >> 8
-        self._file.write(r)
 
     def _drain(self):
         for _ in range(_READS):
             if not self._file.readinto(self._view):
                 return
 
-    def _dump(self, kind, state, raw, addresses, into):  # noqa: C901
-        family = _INET if kind < 2 else _INET6
-        states = _LISTENERS if kind & 1 else _OTHERS
+    def _dump(self, kind, state, raw, addresses, into):
         if not self._sizes[kind]:
             # The size of the records is not known yet: look at the first one.
-            self._ask(family, states)
-            if not self._file.readinto(self._view):
-                return False
-            state[_POS] = state[_LENGTH] = 0
-            event = messages(self._buf, len(self._buf), state, raw, addresses.table, into.records, into.state)
-            self._drain()
-            if event == _OVER:
-                return True  # there are none
-            size = self._sizes[kind] = state[_LENGTH]
-            if not size:
-                return False
-            self._views[kind] = self._view[: _SIZE // size * size]
+            event = self._probe(kind, state, raw, addresses, into)
+            if event == _OVER or not self._sizes[kind]:
+                return event == _OVER  # there are none
         state[_LENGTH] = self._sizes[kind]
-        self._ask(family, states)
-        over = False
+        self._file.write(self._requests[kind])
         for _ in range(_READS):
             n = self._file.readinto(self._views[kind])
             if not n:
                 break
-            state[_POS] = 0
-            event = _UNKNOWN
-            while event != _DONE and event < _OVER:
-                state[_KNOWN] = addresses.count
-                event = messages(self._buf, n, state, raw, addresses.table, into.records, into.state)
-                if event == _LISTENING:
-                    self._listening(state, addresses, into.tcp_ports)
-                elif event == _UNKNOWN:
-                    addresses.learn(raw, state, self._device(state[_POS]))
+            event = self._datagrams(n, state, raw, addresses, into)
+            if event == _OVER:
+                return True  # nothing follows
             if event == _BROKEN:
                 self._sizes[kind] = 0
                 self._drain()
-                return False
-            over = event == _OVER
-        return over
+                break
+        return False
+
+    def _probe(self, kind, state, raw, addresses, into):
+        self._file.write(self._requests[kind])
+        n = self._file.readinto(self._view)
+        if not n:
+            return _BROKEN
+        state[_POS] = state[_LENGTH] = 0
+        event = messages(self._buf, n, state, raw, addresses.table, into.records, into.state)
+        if event != _OVER:
+            self._drain()
+            size = self._sizes[kind] = state[_LENGTH]
+            if size:
+                self._views[kind] = self._view[: _SIZE // size * size]
+        return event
+
+    def _datagrams(self, n, state, raw, addresses, into):
+        # Reads the messages in buf[:n]. Returns _DONE, _OVER or _BROKEN.
+        state[_POS] = 0
+        while True:
+            state[_KNOWN] = addresses.count
+            event = self._messages(self._buf, n, state, raw, addresses.table, into.records, into.state)
+            if event == _LISTENING:
+                self._listening(state, addresses, into.tcp_ports)
+            elif event == _UNKNOWN:
+                addresses.learn(raw, state, self._device(state[_POS]))
+            else:
+                return event
 
     def _listening(self, state, addresses, ports):
         slot = state[_SLOT]
@@ -160,6 +168,22 @@ def connect():
     s = socket.socket(16, 3, 4)  # AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG
     s.setblocking(False)
     return s.makefile("rwb", 0)
+
+
+def _request(kind, family, states):
+    # struct nlmsghdr {length, kind, NLM_F_REQUEST | NLM_F_DUMP, 1, 0} and what the kind takes
+    length, at = (72, 20) if kind == _BY_FAMILY else (76, 68)
+    r = bytearray(length)
+    r[0 if ORDER else 3] = length
+    r[4 if ORDER else 5] = kind
+    r[6 if ORDER else 7] = 1
+    r[7 if ORDER else 6] = 3
+    r[16] = family
+    if kind == _BY_FAMILY:
+        r[17] = 6  # IPPROTO_TCP
+    r[at if ORDER else at + 3] = states & 255
+    r[at + 1 if ORDER else at + 2] = states >> 8
+    return r
 
 
 def _number(buf, at):

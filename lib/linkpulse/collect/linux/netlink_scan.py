@@ -54,7 +54,7 @@ def messages(buf, end: int, st, raw, addresses, records, table) -> int:
             return _BROKEN
         if kind == 3:  # NLMSG_DONE
             return _OVER
-        if kind != 20 or length < 88:  # SOCK_DIAG_BY_FAMILY
+        if (kind != 20 and kind != 18) or length < 88:  # SOCK_DIAG_BY_FAMILY, TCPDIAG_GETSOCK
             return _BROKEN
         if int(s[_LENGTH]) == 0:
             s[_LENGTH] = length
