@@ -322,7 +322,7 @@ def test_no_settings(unix, gateway):
         ({"hots": "x"}, "hots: there is no such setting, did you mean host?"),
         ({"port": 0, "format": "xml"}, "port: must be .*format: must be"),
         ({"wifi_ssid": "net", "wifi_password": PASSWORD}, "this platform brings up its network itself"),
-        ({"watchdog": 8}, "watchdog: this platform has none"),
+        ({"watchdog": 8}, "watchdog: this platform has no watchdog"),
     ],
 )
 def test_settings_that_are_wrong(unix, gateway, settings, text):
