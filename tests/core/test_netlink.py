@@ -2,7 +2,7 @@
 
 import sys
 from array import array
-from check import equal
+from check import equal, without_heap
 from proc_root import ROOT, collector, connections, ip
 from linkpulse.collect.linux import netlink
 from linkpulse.collect.linux.addresses import NONE, Addresses
@@ -152,7 +152,8 @@ class Reading:
             collector(files)
             a = Addresses(lambda name: ProcFile(ROOT + "/net/" + name), False, chosen)
             a._kernel = kernel
-            state = array("i", (0,) * 15)
+            self.netlink, self.addresses, self.state = d, a, array("i", (0,) * 15)
+            state = self.state
             state[2], state[3], state[4], state[5] = LISTEN, ESTABLISHED, ORDER, chosen.loopback
             usual = kernel and kernel.addresses
             for turn in range(1 + again + (then is not None)):
@@ -291,6 +292,16 @@ def test_sockets_that_are_almost_alike():
     # The interfaces have other addresses in the next sample.
     r = Reading(many(5) + many(2, 6), kernel=kernel, then={(ip("192.0.2.1"), 0): 300})
     equal({name for _, _, name in connections(r.table)}, {"br-b", None})
+
+
+def test_sockets_that_were_there_before_take_no_memory():
+    r = Reading(many(30), connections=20, again=1)
+    r.table.begin()
+    r.state[0], r.state[11], r.state[12] = 0, 96, 0
+    raw = bytearray(36)
+    # The last dump is still in the buffer.
+    without_heap(lambda: r.netlink._datagrams(30 * 96, r.state, raw, r.addresses, r.table))
+    equal((r.table.connections, r.state[12]), (30, 30))
 
 
 def test_more_local_addresses_than_are_remembered():

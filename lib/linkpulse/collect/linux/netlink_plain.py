@@ -91,7 +91,11 @@ class Messages:
 
     def _run(self, end, st, records, table):  # noqa: C901
         # Takes sockets that are like remembered ones. True after one that listens.
-        heads, locals_, devices, ports, remotes = self._heads, self._locals, self._devices, self._ports, self._remotes
+        heads = self._heads
+        locals_ = self._locals
+        devices = self._devices
+        ports = self._ports
+        remotes = self._remotes
         total = table[_TOTAL]
         capacity = table[_CAPACITY]
         size = st[_LENGTH]
