@@ -51,5 +51,10 @@ def test_fault_38_a_handler_raises(device, tmp_path):
 
 
 def test_a_handler_has_its_turn_beside_reports_that_cannot_be_made(device, tmp_path):
-    sent, received, errors = device.run("callbacks", "beside", tmp_path / "proc")
-    assert errors > 2 and sent > 2 and received > 0
+    sent, received, errors, connections = device.run("callbacks", "beside", tmp_path / "proc")
+    assert sent == received == 36 and errors == 12 and connections == 1
+
+
+def test_a_handler_has_its_turn_after_one_whose_messages_cut_the_connection(device, tmp_path):
+    sent, accepted = device.run("callbacks", "after_forbidden", tmp_path / "proc")
+    assert sent > 2 and accepted > 2

@@ -29,7 +29,8 @@ class Agent:
     A handler has these members:
     - `topics`: a sequence of texts to subscribe to.
     - `due()`: the milliseconds until it publishes.
-    - `message()`: the topic and payload to publish. If due() is called next, and not lost(), the broker has them.
+    - `message()`: the topic and payload to publish, or None. If due() is called next, and not lost(), the broker has
+      them.
     - `receive(topic, payload)`: None if the topic is not its own, True for an answer that it waited for.
     - `connected(kept)`: called after each connect; `kept` says whether the broker had kept the session.
     - `lost()`: called when there is no connection.
@@ -101,7 +102,8 @@ class Agent:
             self.close()
 
     async def run_async(self, on_outcome=None):
-        """Runs for ever beside other tasks. Connecting and publishing block them, each for at most `timeout`."""
+        """Runs for ever beside other tasks. Connecting and publishing block them, each packet for at most three times
+        `timeout`."""
         import asyncio
 
         try:
@@ -206,7 +208,10 @@ class Agent:
             self.session.wait(0)
             if handler.due() > 0:
                 return  # it waits for an answer that the broker may have kept
-        topic, payload = handler.message()
+        message = handler.message()
+        if message is None:
+            return
+        topic, payload = message
         status = self._status
         if status.log is not None:
             status.say(DEBUG, "%d bytes to %s" % (len(payload), topic))

@@ -4,6 +4,7 @@
 from .schedule import after, spread, until
 from .status import ERROR
 from ..collect import choose
+from ..errors import LinkpulseError
 from ..port.clock import epoch
 from ..report import Reporter
 from ..report.report_ids import Ids
@@ -67,7 +68,13 @@ class Reports:
         self.waiting = False
 
     def message(self):
-        payload = self.reporter.report()
+        try:
+            payload = self.reporter.report()
+        except LinkpulseError as e:
+            # That is no fault of the connection, and trying again at once would not help.
+            self.next = after(self._interval)
+            self._status.outcome("error", str(e), type(e).__name__, e.category)
+            return None
         values = self._status.values
         values["report_id"] = self.reporter.report_id
         values["bytes"] = len(payload)

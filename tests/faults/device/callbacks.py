@@ -221,13 +221,37 @@ class Blind(Collector):
 
 
 def beside(proc):
-    """What a handler published and received in an hour beside reports that cannot be made."""
+    """What a handler published and received in an hour beside reports that cannot be made; errors and connections."""
     clock = install(Time())
     Proc(proc)
     handler = Handler()
-    one = rig.agent(clock, Broker(), proc, Blind(proc), handlers=(handler,))
+    broker = Broker()
+    one = rig.agent(clock, broker, proc, Blind(proc), handlers=(handler,))
     rig.run(one, clock, 3600000)
-    return handler.sent, handler.received, one.status()["errors"]
+    return handler.sent, handler.received, one.status()["errors"], broker.connects
+
+
+class Forbidden(Handler):
+    """A handler that always has something to publish, for which the broker cuts the connection."""
+
+    def due(self):
+        return 0
+
+    def message(self):
+        return "jobs", b'{"header": {"report_id": 7}}'
+
+
+def after_forbidden(proc):
+    """What a handler published in an hour after one whose messages cut the connection; accepted reports."""
+    clock = install(Time())
+    Proc(proc)
+    handler = Handler()
+    handler.sent = 1000
+    one = rig.agent(
+        clock, Broker(lambda number: "cut" if number == 7 else "accept"), proc, handlers=(Forbidden(), handler)
+    )
+    rig.run(one, clock, 3600000)
+    return handler.sent - 1000, one.status()["accepted"]
 
 
 def stopped(proc):
