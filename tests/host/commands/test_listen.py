@@ -180,9 +180,11 @@ def test_what_is_missing_or_asked_wrongly_is_said(devices):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         devices.provision("gw-1", "--host", "localhost", "--port", taken.getsockname()[1])
         code, said = refused(devices, "--broker")
-        assert code == 1 and "did not start" in said and f"port {taken.getsockname()[1]} taken" in said
+        assert code == 1 and f"another program uses port {taken.getsockname()[1]} of 127.0.0.1; choose" in said
+    code, said = refused(devices, "--broker", "--bind", "192.0.2.1")
+    assert code == 1 and "192.0.2.1 is no address of this machine" in said
     code, said = refused(devices)
-    assert code == 1 and "cannot reach the broker at localhost port" in said and "is it running" in said
+    assert code == 1 and "cannot connect to the broker at localhost port" in said and "(Connection refused)" in said
 
 
 def test_broker_with_a_certificate_for_another_name_is_not_trusted(devices):

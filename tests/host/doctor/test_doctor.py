@@ -249,7 +249,11 @@ def test_old_firmware(unix, monkeypatch):
 
 def test_no_micropython_for_a_gateway(gateway):
     gateway.arguments += ["--micropython", "/bin/false"]
-    gateway.doctor().only("firmware", "/bin/false is not a MicroPython", "give another with .* --micropython PATH")
+    gateway.doctor().only(
+        "firmware",
+        "/bin/false is not a MicroPython",
+        "name another with LINKPULSE_MICROPYTHON=PATH .* --micropython PATH",
+    )
 
 
 @pytest.mark.parametrize(
@@ -659,3 +663,10 @@ def test_the_packages_keep_the_ids_elsewhere(tmp_path, monkeypatch):
 def test_json_that_is_broken_has_a_position(gateway):
     (gateway.folder / "settings.json").write_text('{\n "thing": x}')
     gateway.doctor().only("settings", "is not JSON.*line 2 column 11")
+    # MicroPython does without commas, but deploy and provision do not.
+    gateway.settings()
+    path = gateway.folder / "settings.json"
+    path.write_text(path.read_text().replace(",", " ", 1))
+    found = gateway.doctor()
+    found.says("settings", "warning", r"\(Expecting ',' delimiter: line 1", "correct it")
+    assert found.code == 0 and "publish" in found.named("ok")

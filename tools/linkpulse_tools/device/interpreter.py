@@ -13,6 +13,7 @@ from linkpulse_tools.errors import ToolError
 MODULES = ("tls", "socket", "select", "json", "struct", "binascii", "random")
 MINIMUM = (1, 24)
 HEAP = "256K"
+OTHER = "name another with LINKPULSE_MICROPYTHON=PATH (with make, MICROPYTHON=PATH)"
 ARCHITECTURES = (
     None,
     "x86",
@@ -69,7 +70,7 @@ def find(wanted: str | None = None) -> Interpreter:
     path = shutil.which(wanted) if wanted else (str(beside) if beside.exists() else shutil.which("micropython"))
     if not path:
         what = f"{wanted!r} is not a program" if wanted else "no MicroPython found"
-        raise ToolError(f"{what}: run `make setup`, or name one with MICROPYTHON=/path/to/micropython")
+        raise ToolError(f"{what}: {OTHER}")
     return check(os.path.abspath(path))
 
 
@@ -79,19 +80,17 @@ def check(path: str) -> Interpreter:
         command = [path, "-X", f"heapsize={HEAP}", "-c", PROBE]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{path} does not run: {error}; give another with MICROPYTHON=") from error
+        raise ToolError(f"{path} does not run: {error}: {OTHER}") from error
     try:
         found = json.loads(done.stdout)
         version = tuple(found["version"])
     except (ValueError, KeyError, TypeError):
         lines = [line for line in (done.stderr or done.stdout).strip().splitlines() if "import sys" not in line]
         said = lines[-1:] or [f"exit code {done.returncode}"]
-        raise ToolError(
-            f"{path} is not a MicroPython that linkpulse can use ({said[0]}): give another with MICROPYTHON="
-        ) from None
+        raise ToolError(f"{path} is not a MicroPython that linkpulse can use ({said[0]}): {OTHER}") from None
     problems = list(_problems(found, version))
     if problems:
-        raise ToolError(f"{path} cannot run the agent: {'; '.join(problems)}. Give another with MICROPYTHON=")
+        raise ToolError(f"{path} cannot run the agent: {'; '.join(problems)}: {OTHER}")
     return Interpreter(path, version, architecture(found["mpy"]))
 
 

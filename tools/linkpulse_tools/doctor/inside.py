@@ -107,6 +107,9 @@ def settings(this: Examination) -> Finding:
         return failed(text, hint)
     this.settings = found
     text = f"{this.place.path}: thing {found['thing']}, broker {found['host']} port {found['port']}"
+    position = _position(this)
+    if position:
+        return warning(f"{text}; MicroPython reads it, although it is not valid JSON{position}", "correct it")
     if found["warnings"]:
         return warning(f"{text}; {'; '.join(found['warnings'])}", "`linkpulse settings` explains every key")
     return ok(text)

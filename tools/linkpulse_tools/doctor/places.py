@@ -127,7 +127,11 @@ class OnGateway(Place):
         return done.stdout
 
     def state(self) -> str | None:
-        return None if "state" in json.loads(self.read(self.path) or b"{}") else PACKAGED.get(self.path)
+        try:
+            named = "state" in json.loads(self.read(self.path) or b"{}")
+        except ValueError:  # MicroPython does without commas
+            named = False
+        return None if named else PACKAGED.get(self.path)
 
     def read(self, path: str) -> bytes | None:
         try:

@@ -5,6 +5,7 @@ listen on loopback by default.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import shutil
@@ -74,9 +75,7 @@ class EmbeddedBroker:
     def __enter__(self):
         self._thread.start()
         if not self._ready.wait(START_TIMEOUT) or self._error:
-            taken = isinstance(self._error, OSError) or isinstance(self._error.__context__, OSError)
-            hint = f". Is port {self.port} taken by another program?" if taken else ""
-            raise ToolError(f"the embedded broker did not start: {self._error or 'no answer'}{hint}")
+            raise ToolError(f"the embedded broker did not start: {self._reason()}")
         return self
 
     def __exit__(self, *_):
@@ -84,6 +83,19 @@ class EmbeddedBroker:
         self._thread.join(STOP_TIMEOUT)
         if self._thread.is_alive():
             raise ToolError("the embedded broker did not stop")
+
+    def _reason(self) -> str:
+        error = self._error
+        while error:
+            if type(error) is OSError or isinstance(error, PermissionError):
+                if error.errno == errno.EADDRINUSE:
+                    return f"another program uses port {self.port} of {self._bind}; choose another port"
+                if error.errno == errno.EADDRNOTAVAIL:
+                    return f"{self._bind} is no address of this machine"
+                if error.errno == errno.EACCES:
+                    return f"you may not listen on port {self.port}; choose one above 1023"
+            error = error.__cause__ or error.__context__
+        return str(self._error or "no answer")
 
     def _run(self) -> None:
         for name in ("amqtt", "transitions"):

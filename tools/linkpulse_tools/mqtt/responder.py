@@ -55,9 +55,10 @@ class Responder:
                 f"linkpulse provision THING --host {self._address[0]}"
             ) from error
         except OSError as error:
+            host, port = self._address
             raise ToolError(
-                f"the responder cannot reach the broker at {self._address[0]} port {self._address[1]} ({error}): is it "
-                "running, and is this its TLS port? linkpulse listen --broker runs one for tests"
+                f"cannot connect to the broker at {host} port {port} ({error.strerror or error}): is it running, "
+                "and is this its TLS port? linkpulse listen --broker runs one for tests"
             ) from error
         self._client.loop_start()
         if not self._subscribed.wait(TIMEOUT):
