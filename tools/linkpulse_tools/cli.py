@@ -86,9 +86,9 @@ class Commands(click.Group):
     def format_commands(self, context, formatter) -> None:
         for group, names in GROUPS.items():
             with formatter.section(group):
-                width = formatter.width - max(map(len, names)) - 4
                 found = ((name, self.get_command(context, name)) for name in names)
-                formatter.write_dl([(name, command.get_short_help_str(width)) for name, command in found])
+                # The whole sentence: a narrow terminal wraps it.
+                formatter.write_dl([(name, command.get_short_help_str(formatter.width * 4)) for name, command in found])
 
 
 @click.group(cls=Commands)

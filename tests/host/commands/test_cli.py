@@ -312,14 +312,22 @@ def test_broken_report_can_be_shown(capsys):
     assert capsys.readouterr().out.count("REJECTED InvalidPayload") == len(shown) == 4
 
 
+def test_a_narrow_terminal_cuts_no_id(capsys):
+    shown = []
+    Service(on_outcome=shown.append).handle("$aws/things/x/defender/metrics/json", b'{"hed": {"rid": 1795550123}}', 0)
+    display.show_report(Console(width=40), shown[0], None)
+    assert "report 1795550123 of x" in capsys.readouterr().out
+
+
 def test_firmware_is_made_in_a_checkout_only(tmp_path, monkeypatch):
     monkeypatch.setattr(firmware, "BOARD", tmp_path / "installed by pip")
     with pytest.raises(ToolError, match="clone the repository"):
         firmware.script("build")
 
 
-def test_help_shows_every_command_with_its_whole_summary():
-    shown = CliRunner().invoke(cli.commands, ["--help"], terminal_width=80).output
+@pytest.mark.parametrize("width", [40, 80])
+def test_help_shows_every_command_with_its_whole_summary(width):
+    shown = CliRunner().invoke(cli.commands, ["--help"], terminal_width=width).output
     assert "..." not in shown.partition("COMMAND [ARGS]...")[2]
     listed = re.findall(r"^  ([a-z]+)  +\S", shown, re.MULTILINE)
     assert sorted(listed) == cli.commands.list_commands(None)

@@ -39,6 +39,13 @@ def test_the_table_names_every_key():
         assert name in said
 
 
+def test_a_narrow_terminal_shows_whole_words(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    shown = CliRunner().invoke(settings.command, []).output
+    assert max(map(len, shown.splitlines())) <= 40 and "…" not in shown
+    assert set(settings.MEANING) <= set(shown.split())
+
+
 def test_a_page_is_made_anew(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"before\n{settings.BEGIN}old\n{settings.END}after\n")

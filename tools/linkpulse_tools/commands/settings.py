@@ -63,6 +63,7 @@ KINDS = {
     "names": "list of names",
 }
 BEGIN, END = "<!-- keys -->\n", "<!-- end of keys -->\n"
+NARROW = 60  # columns that the table needs
 HEAD = "| key | type | default | |\n|---|---|---|---|\n"
 
 
@@ -118,5 +119,9 @@ def command(as_json: bool, write: Path | None) -> None:
         click.echo(json.dumps([{**key, "meaning": MEANING[key["name"]]} for key in keys]))
     elif write:
         files.write(write, page(write.read_text(), keys).encode())
+    elif Console().width < NARROW:
+        for key in keys:
+            name, meaning = key["name"], MEANING[key["name"]].replace("`", "")
+            Console().print(f"{name} ({_type(key)}; {_default(key)})\n  {meaning}", markup=False, highlight=False)
     else:
         Console().print(_table(keys))

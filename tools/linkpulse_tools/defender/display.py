@@ -40,7 +40,10 @@ def show_report(console: Console, outcome: Outcome, status: dict | None, as_json
         console.out(json.dumps(as_dict(outcome, status)), highlight=False)
         return
     colour = COLOURS[outcome.status]
-    title = f"{_time(outcome).astimezone():%Y-%m-%d %H:%M:%S} report {outcome.report_id or '?'} of {outcome.thing}"
+    title = f"report {outcome.report_id or '?'} of {outcome.thing}"
+    dated = f"{_time(outcome).astimezone():%Y-%m-%d %H:%M:%S} {title}"
+    if len(dated) + 6 <= console.width:  # or else the id would be cut off, and look like another one
+        title = dated
     console.print(Panel(Group(*_parts(outcome, status)), title=title, title_align="left", border_style=colour))
 
 
