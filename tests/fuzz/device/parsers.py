@@ -161,17 +161,13 @@ def receive():  # noqa: C901
 class Files:
     """`open` and `os` of a module: what is read is `data`, what is written goes nowhere."""
 
-    def __init__(self, text=False):
-        self.data = b""
-        self._text = text
+    data = b""
 
     def open(self, path, mode="r", *_):
         if "w" in mode:
             return io.BytesIO()
         if path == "boot_id":
             return io.BytesIO(b"11111111-2222-3333-4444-555555555555\n")
-        if self._text and not MICROPYTHON:
-            return io.TextIOWrapper(io.BytesIO(self.data), "utf-8")
         return io.BytesIO(self.data)
 
     def rename(self, a, b):
@@ -189,7 +185,7 @@ class Files:
 def settings():
     from linkpulse import settings as module
 
-    files = Files(True).into(module)
+    files = Files().into(module)
     text = (
         '{"thing": "thing-1", "host": "localhost", "ca": "ca.der", "cert": "thing.der", "key": "key.der", "port": 8883,'
         ' "format": "json", "tags": "long", "interval": 5, "allow_short_interval": true, "include": ["eth*", "wlan0"],'
