@@ -95,6 +95,22 @@ def test_waiting_for_the_broker_beats(world):
     assert peer.closed() == b""
 
 
+def test_a_flood_of_messages_beats(world):
+    """Where the next message is always there already, nothing is waited for."""
+    world.timeout(5)
+    world.do("hardware()")
+    world.start("cycle()")
+    peer = world.broker.accept()
+    peer.welcome()
+    report = peer.expect(PUBLISH)
+    for _ in range(300):
+        peer.message("another", b"")
+    peer.puback(report)
+    peer.accepted(report)
+    assert world.answer()["outcome"] == "accepted"
+    assert world.do("board.beats") >= 300
+
+
 def test_a_network_that_is_down_is_brought_up_before_each_connection(world):
     world.do("hardware()")
     world.do("setattr(board, 'down', 'the WiFi network net is not up')")

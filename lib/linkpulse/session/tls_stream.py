@@ -170,6 +170,8 @@ class TLSStream:
         if self.left() <= 0:
             doing = "answer" if not write else "take a packet" if self.secured else "end the TLS handshake"
             raise TimedOut("the broker did not %s in time" % doing)
+        if self._beat is not None:
+            self._beat()  # a flood of messages is read without waiting
         try:
             return self._tls.write(view) if write else self._tls.readinto(view)
         except (OSError, ValueError) as e:
