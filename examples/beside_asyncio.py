@@ -1,9 +1,9 @@
 """Runs the agent beside the application's own asyncio tasks, and pauses it for a while.
 
 Other tasks run while the agent waits for the next report and for its answer. They do not run while it resolves the
-broker's name, connects, computes the TLS handshake and publishes. Each of these takes at most the setting `timeout`;
-only resolving a name can take longer, on some platforms. Put work that cannot wait that long into an interrupt or a
-timer.
+broker's name, connects, computes the TLS handshake and publishes. Each of these takes at most the setting `timeout`,
+and publishing three times that if an acknowledgement is missing. Only resolving a name can take longer, on some
+platforms. Put work that cannot wait that long into an interrupt or a timer.
 """
 
 import gc
