@@ -473,8 +473,8 @@ def rows():
 
 
 def sock_diag():
-    """netlink_scan.messages over a buffer that ends where the datagram ends, as `rows` does it."""
-    from linkpulse.collect.linux import netlink_scan
+    """netlink_scan.messages, or what replaces it in bytecode, over a buffer that ends where the datagram ends."""
+    from linkpulse.collect.linux import netlink_plain, netlink_scan
     from linkpulse.collect.linux.proc_lines import ORDER
 
     def message(family, state, local, remote, size=88):
@@ -492,8 +492,12 @@ def sock_diag():
         buf = bytearray(data)
         state = array("i", (0, 0, 10, 1, ORDER, 0, 2, 0, 0, 0, 0, 88 if bits(1) else 0, 0, 0, 0))
 
+        messages = netlink_scan.messages
+        if sys.implementation.name == "micropython" and bits(1):
+            messages = netlink_plain.Messages(memoryview(buf)).messages
+
         def scan(*tables):
-            return netlink_scan.messages(buf, len(buf), state, *tables)
+            return messages(buf, len(buf), state, *tables)
 
         _to_the_end(scan, state, len(buf))
 
