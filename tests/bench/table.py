@@ -11,7 +11,7 @@ from linkpulse_tools import files, paths
 from . import interval
 
 KB = 1024
-CPU_BUDGETS = {10: 10, 100: 40, 1000: 100}
+CPU_BUDGETS = {"viper": {10: 10, 100: 40, 1000: 100}, "bytecode": {10: 20, 100: 30, 1000: 50}}
 INSTRUCTIONS_BUDGETS = {100: 150}
 ENCODING_BUDGETS = {"viper": 15, "bytecode": 2}
 ENCODING_HEAP = 100
@@ -87,7 +87,7 @@ def lines(results: dict) -> list[Line]:
         peer = here["cpu_us"]["peer"]["min"]
         for name in here["cpu_us"]:
             if name != "peer":
-                least = CPU_BUDGETS.get(int(rows)) if name == "viper" else None
+                least = CPU_BUDGETS.get(name, {}).get(int(rows))
                 what = f"N={rows}, {names[name]}"
                 out.append(compared("CPU a report, lowest", what, peer, here["cpu_us"][name]["min"], ms, least))
     for rows, here in live["rows"].items():
