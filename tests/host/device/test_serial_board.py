@@ -138,8 +138,15 @@ def test_the_clock_is_the_hosts(qemu):
     assert abs(qemu.value("__import__('time').time()") - time.time()) < 60
 
 
-def test_a_port_that_is_not_there(tmp_path):
-    with pytest.raises(ToolError, match="no port .*/absent"), serial_board.session(str(tmp_path / "absent")):
+def test_a_port_that_is_none_or_not_yours(tmp_path, monkeypatch):
+    """mpremote says of all of them that another program may use the port."""
+    mine = tmp_path / "mine"
+    mine.write_text("")
+    for path, reason in ((tmp_path / "absent", "there is no port .*/absent"), (mine, ".*/mine is no serial port")):
+        with pytest.raises(ToolError, match=reason), serial_board.session(str(path)):
+            pass
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ToolError, match=f"sudo usermod -aG {mine.group()} "), serial_board.session(str(mine)):
         pass
 
 

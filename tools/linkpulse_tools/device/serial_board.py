@@ -21,6 +21,7 @@ import contextlib
 import errno
 import hashlib
 import io
+import os
 import time
 import types
 from pathlib import Path
@@ -125,11 +126,30 @@ def transport(port: str) -> SerialTransport:
         do_connect(state, types.SimpleNamespace(device=[port]))
     except (CommandError, SerialException, OSError, ValueError) as error:
         others = ", ".join(ports()) or "none"
-        if port.startswith("/") and not Path(port).exists():
-            raise ToolError(f"there is no port {port}. Ports on USB: {others}") from None
-        raise ToolError(f"cannot open {port}: {error}. Ports on USB: {others}") from error
+        reason = _unusable(Path(port)) if port.startswith("/") else None
+        raise ToolError(f"{reason or f'cannot open {port}: {error}'}. Ports on USB: {others}") from error
     state.transport.serial.timeout = 1
     return state.transport
+
+
+def _unusable(port: Path) -> str | None:
+    """Why this file cannot be a board's port. mpremote says of all such files that another program uses them."""
+    if not port.exists():
+        return f"there is no port {port}"
+    if not os.access(port, os.R_OK | os.W_OK):
+        try:
+            group = port.group()
+        except KeyError:  # it has no name
+            group = str(port.stat().st_gid)
+        return f"you may not use {port}: join its group with `sudo usermod -aG {group} $USER`, and log in again"
+    try:
+        handle = os.open(port, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return None  # it is in use indeed
+    try:
+        return None if os.isatty(handle) else f"{port} is no serial port"
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
