@@ -20,7 +20,7 @@ class Machine:
     def __init__(self, folder, micropython, certs, broker):
         self.folder, self._certs, self._broker = folder / "etc", certs, broker
         self._command = [folder / "usr" / dist_linux.LAUNCHER]
-        self._environment = dict(os.environ, LINKPULSE_MICROPYTHON=micropython)
+        self.environment = dict(os.environ, LINKPULSE_MICROPYTHON=micropython)
         for name, member in dist_linux.tree().items():
             path = folder / "usr" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,11 +34,11 @@ class Machine:
 
     def start(self):
         """The agent itself."""
-        return subprocess.Popen([*self._command, self._path], env=self._environment, stdout=subprocess.PIPE)
+        return subprocess.Popen([*self._command, self._path], env=self.environment, stdout=subprocess.PIPE)
 
     def check(self):
         command = [*self._command, "--check", self._path]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=gateway.WAIT)
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=gateway.WAIT)
         lines = [line.split(None, 2) for line in done.stdout.splitlines()]
         assert [name for _, name, _ in lines] == CHECKS, done
         failed = [name for status, name, _ in lines if status == "failed"]
@@ -88,6 +88,15 @@ def test_ids_stay_those_of_the_agents_user(machine):
     machine.check()
     state = (machine.folder / "linkpulse.state").stat()
     assert (state.st_uid, state.st_gid) == (1234, 1234)
+
+
+def test_ids_are_those_of_the_service(machine, tmp_path):
+    machine.environment["STATE_DIRECTORY"] = str(tmp_path / "state")
+    machine.check()  # the service has not run yet: nothing is stored
+    (tmp_path / "state").mkdir()
+    machine.check()
+    assert (tmp_path / "state/linkpulse.state").exists()
+    assert not (machine.folder / "linkpulse.state").exists()
 
 
 def test_nobody_answers(machine):
