@@ -267,7 +267,7 @@ class World:
         kinds = (kind,) if isinstance(kind, str) else kind
         assert found in kinds and text in reason, result["failure"]
         assert len(reason) > 15 and result["outcome"] == "error" and result["last_error"].startswith(reason), result
-        assert not result["connected"] and not result["waiting"], result
+        assert not result["connected"] and not result["waiting"] and result["retry_after"] == wait // 1000, result
         assert self.device.descriptors() == self.descriptors, "a socket was left open"
         if lasting:
             assert wait >= 900000, wait

@@ -68,6 +68,7 @@ class Agent:
 
         - `outcome`: of the last report or attempt: accepted, rejected, unknown or error.
         - `error`, `category`: the class name of the last error, and its category (see errors).
+        - `retry_after`: after an error, the seconds from then until the broker was or is tried again.
         - `accepted`, `rejected`, `unknown`, `errors`: how often each outcome occurred.
         - `published`: how many messages the broker has acknowledged.
         - `report_id`, `bytes`: of the last report.
@@ -255,5 +256,5 @@ class Agent:
             category = error.category
             if self._retry.kicked():
                 text += "; this happens again and again: does another client use the client id %s?" % self._client_id
-        self._status.outcome("error", text, kind, category)
+        self._status.outcome("error", text, kind, category, wait // 1000)
         return wait

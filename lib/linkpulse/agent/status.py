@@ -19,6 +19,7 @@ class Status:
             "outcome": None,
             "error": None,
             "category": None,
+            "retry_after": None,
             "report_id": None,
             "bytes": 0,
             "published": 0,
@@ -31,13 +32,14 @@ class Status:
             "last_error": "; ".join(warnings) or None,
         }
 
-    def outcome(self, what, error=None, kind=None, category=None):
+    def outcome(self, what, error=None, kind=None, category=None, retry_after=None):
         """Notes the outcome `what`: accepted, rejected, unknown or error. It allocates nothing, so it works without
         memory."""
         values = self.values
         values["outcome"] = what
         values["error"] = kind
         values["category"] = category
+        values["retry_after"] = retry_after
         values["errors" if what == "error" else what] += 1
         if error is not None:
             values["last_error"] = error

@@ -104,6 +104,7 @@ def told(wait):
         "failure": failure,
         "outcome": s["outcome"],
         "last_error": s["last_error"],
+        "retry_after": s["retry_after"],
         "connected": agent.session.connected(),
         "waiting": agent.reports.waiting,
         "now": clock.now,

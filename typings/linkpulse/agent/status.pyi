@@ -10,6 +10,7 @@ class Values(TypedDict):
     outcome: Literal["accepted", "rejected", "unknown", "error"] | None
     error: str | None
     category: str | None
+    retry_after: int | None
     report_id: int | None
     bytes: int
     published: int
@@ -38,6 +39,7 @@ class Status:
         error: str | None = None,
         kind: str | None = None,
         category: str | None = None,
+        retry_after: int | None = None,
     ) -> None: ...
     def say(self, level: int, text: str) -> None: ...
     def raised(self, what: str, e: Exception) -> None: ...
