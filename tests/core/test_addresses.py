@@ -171,6 +171,34 @@ def test_an_interface_that_is_renamed():
     equal(listening(c), {80: "wan0"})
 
 
+def test_ipv6_addresses_that_change_or_stay():
+    def addresses(first, second):
+        return inet6(("fd00::1", first), ("fd00::2", second))
+
+    stay, swapped = addresses("eth0", "eth1"), addresses("eth1", "eth0")
+    many = [("fd00::2", "eth1")] * 40
+    long, other_end = inet6(*many, ("fd00::1", "eth0")), inet6(*many, ("fd00::1", "eth1"))
+    file = Pieces(stay, (4000,))
+    rows = table(TCP6, [row("fd00::1", 1), row("fd00::2", 2)])
+    c = collector(usual(tcp6=rows, if_inet6=file))
+    sockets = SocketTable()
+    for content, names in (
+        (stay, [b"eth0", b"eth1"]), (stay, [b"eth0", b"eth1"]), (swapped, [b"eth1", b"eth0"]),
+        (long, [b"eth0", b"eth1"]), (other_end, [b"eth1", b"eth1"]), (stay, [b"eth0", b"eth1"]), (b"", [None, None]),
+        (stay, [b"eth0", b"eth1"]),
+    ):  # fmt: skip
+        file._content = content
+        for fresh in (False, True):
+            if fresh:
+                sockets = SocketTable()
+                sockets.names.find(b"other", 0, 5)
+            c.sockets(sockets)
+            t = sockets.tcp_ports
+            equal([sockets.names.name(t.slot(i)) for i in range(t.kept)], names)
+            # An interface that is in use keeps its number.
+            equal([sockets.names.seen(t.slot(i)) for i in range(t.kept) if names[i]], [1] * (2 - names.count(None)))
+
+
 def test_an_address_that_no_interface_has():
     # That of another machine, one of a whole network that is local (ip route add local), or an interface just gone.
     files = usual(tcp=table(TCP, [row("198.51.100.1", 80), row("0.0.0.0", 22)]))

@@ -47,6 +47,10 @@ class Names:
     def seen(self, slot):
         return self.marks[slot] & _SEEN
 
+    def keep(self, slot):
+        """The name of this slot is in the sample, too. It must have been in the one before."""
+        self.marks[slot] |= _SEEN
+
     def find(self, buf, start, end):
         """The slot of the name buf[start:end]. A new name gets a new slot.
 

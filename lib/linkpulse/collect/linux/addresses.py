@@ -40,6 +40,8 @@ class Addresses:
         self._wanted = wanted
         self._net = net
         self._inet6 = net("if_inet6")
+        self._text = None  # of if_inet6, if it is short and the first entries of the table are still those of it
+        self._names = None
         self._raw = bytearray(16)
         self._lines = self._files = self._kernel = None
         if own_namespace:
@@ -49,13 +51,48 @@ class Addresses:
 
     def fill(self, names, lines):
         """Reads the IPv6 addresses. `names` (sample.Names) keeps the interfaces, and `lines` lends its buffer."""
+        if self._kernel is not None:
+            self._kernel.begin()
+        if self._same(names, lines):
+            self.count = self._next = self._filled
+            return
         self.count = self._filled = self._next = 0
         self._more = False
         self._names = names
-        if self._kernel is not None:
-            self._kernel.begin()
         self._read_inet6(lines, None, 0)
         self._filled = self.count
+
+    def _same(self, names, lines):
+        # Whether if_inet6 says what it said before, so that its entries need not be made again.
+        known = self._text
+        self._text = None
+        if not lines.begin(self._inet6):
+            return False
+        try:
+            if not lines.fill():
+                return False
+            size = lines.end - lines.start
+            if known is None or len(known) != size or lines.buf.find(known, lines.start, lines.end) < 0:
+                known = bytes(lines.buf[lines.start : lines.end])
+                same = False
+            else:
+                same = names is self._names
+            if lines.fill():
+                return False  # it is long
+        except OSError:
+            return False  # what can be read is used
+        self._text = known
+        return same and self._kept(names)
+
+    def _kept(self, names):
+        # Keeps the names of the entries. False if one has none: perhaps there is room for it now.
+        for entry in range(self._filled):
+            slot = self.table[entry * _ENTRY + _ENTRY_SLOT]
+            if slot == _NO_INTERFACE:
+                return False
+            if slot < _OPEN:
+                names.keep(slot)
+        return True
 
     def learn(self, raw, state, device=0):
         """Answers `classify`, which returned UNKNOWN for a socket with the local address raw[0:16].
