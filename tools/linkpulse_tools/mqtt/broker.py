@@ -5,6 +5,7 @@ listen on loopback by default.
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -124,7 +125,11 @@ class EmbeddedBroker:
         self.port = broker._servers["default"].instance.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
-        await broker.shutdown()
+        # amqtt can wait for ever for a client that connects or leaves at this moment.
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(broker.shutdown(), STOP_TIMEOUT / 2)
+        for server in broker._servers.values():
+            server.instance.close()
 
 
 class MosquittoBroker:
