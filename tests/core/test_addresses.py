@@ -396,4 +396,4 @@ def test_another_namespace_says_what_it_cannot_tell():
     for options, chosen in (({}, False), ({"exclude": ("wg0",)}, True)):
         c = collector(usual(), **options)
         assert ROOT + "/net" in c.source and "every address" in c.source
-        equal("is left out, a listener on any address is not" in c.source, chosen)
+        equal("is left out, but not a listener on any address" in c.source, chosen)

@@ -1,9 +1,9 @@
-"""TCP sockets from sock_diag(7), with a kernel that does what the real one may do."""
+"""Sockets from sock_diag(7), with a kernel that does what the real one may do."""
 
 import sys
 from array import array
 from check import equal, without_heap
-from proc_root import ROOT, collector, connections, ip
+from proc_root import ROOT, collector, connections, ip, ports, usual
 from linkpulse.collect.linux import netlink
 from linkpulse.collect.linux.addresses import NONE, Addresses
 from linkpulse.collect.linux.proc_lines import ORDER
@@ -11,7 +11,8 @@ from linkpulse.collect.linux.proc_lines import ProcFile, ProcLines
 from linkpulse.collect.interface_filter import InterfaceFilter
 from linkpulse.sample.sockets import RECORD, SocketTable
 
-ESTABLISHED, CLOSE_WAIT, LISTEN = 1, 8, 10
+ESTABLISHED, CLOSE, CLOSE_WAIT, LISTEN = 1, 7, 8, 10
+TCP, UDP = 6, 17
 
 
 def u(width, n):
@@ -50,6 +51,7 @@ class Kernel:
         at = (68 if both else 20) if ORDER else (70 if both else 22)
         states = request[at] | request[at + 1] << 8 if ORDER else request[at + 1] | request[at] << 8
         self.dumps += 1
+        self.protocol = TCP if both else request[17]
         self._rows = [m for f, state, m in self.sockets if (both or f == request[16]) and states >> state & 1]
         self._queue = None
 
@@ -90,6 +92,11 @@ class Stat(ProcFile):
         view[:n] = self._text[self._at : self._at + n]
         self._at += n
         return n
+
+
+def diag(counts, protocol=b"TCP"):
+    """A Netlink whose kernel counts this many sockets of IPv4 and of IPv6."""
+    return netlink.Netlink(lambda name: Stat(protocol + b"6" if "6" in name else protocol, counts["6" in name]))
 
 
 class Named:
@@ -140,6 +147,7 @@ class Reading:
         kernel=None,
         chosen=InterfaceFilter(True),
         then=None,
+        protocol=TCP,
     ):
         n4 = len([s for s in sockets if s[0] == 2])
         counts = (n4, len(sockets) - n4) if inuse is None else inuse
@@ -148,13 +156,14 @@ class Reading:
         netlink.connect = lambda: self.kernel
         netlink.BYTECODE = replaced
         try:
-            d = netlink.Netlink(lambda name: Stat(b"TCP6" if "6" in name else b"TCP", counts["6" in name]))
+            d = diag(counts, b"TCP" if protocol == TCP else b"UDP")
             collector(files)
             a = Addresses(lambda name: ProcFile(ROOT + "/net/" + name), False, chosen)
             a._kernel = kernel
             self.netlink, self.addresses, self.state = d, a, array("i", (0,) * 15)
             state = self.state
-            state[2], state[3], state[4], state[5] = LISTEN, ESTABLISHED, ORDER, chosen.loopback
+            state[2], state[3] = (LISTEN, ESTABLISHED) if protocol == TCP else (CLOSE, 256)
+            state[4], state[5] = ORDER, chosen.loopback
             usual = kernel and kernel.addresses
             for turn in range(1 + again + (then is not None)):
                 if then:
@@ -163,20 +172,22 @@ class Reading:
                 self.table.reserve()
                 self.table.begin()
                 a.fill(self.table.names, ProcLines())
-                self.whole = d.tcp(state, bytearray(36), a, self.table, ProcLines())
+                self.found = self.table.tcp_ports if protocol == TCP else self.table.udp_ports
+                self.whole = d.read(state, bytearray(36), a, self.table, self.found, ProcLines())
+            equal(self.kernel.protocol, protocol)
             if then:
                 kernel.addresses = usual
         finally:
             netlink.connect, netlink.BYTECODE = kept
 
     def ports(self):
-        table = self.table.tcp_ports
-        return [table.port(i) for i in range(table.kept)]
+        return [self.found.port(i) for i in range(self.found.kept)]
+
+    def names(self):
+        return [self.table.names.name(self.found.slot(i)) for i in range(self.found.kept)]
 
     def interfaces(self):
-        table = self.table.tcp_ports
-        names = [self.table.names.name(table.slot(i)) for i in range(table.kept)]
-        return dict(zip(self.ports(), names))
+        return dict(zip(self.ports(), self.names()))
 
 
 def many(n, family=4, more=8):
@@ -237,9 +248,27 @@ def test_a_number_that_is_not_the_kernels_is_not_trusted():
         equal(Reading(many(10), inuse).whole, False)
 
 
-def test_more_ports_than_the_table_has_are_left_to_the_other_reader():
-    equal(Reading([tcp(LISTEN, "0.0.0.0", 1000 + i) for i in range(129)]).whole, False)
-    equal(Reading([tcp(LISTEN, "0.0.0.0", 1000 + i) for i in range(128)]).whole, True)
+def everything(sockets, counts, chosen):
+    """What a collector finds where there are no sockets in the text of /proc: its SocketTable."""
+    kept, table = netlink.connect, SocketTable(50)
+    c = collector(usual(), **chosen)
+    c._diag, c._addresses._kernel = diag(counts), Named(NAMES)
+    netlink.connect = lambda: Kernel(sockets)
+    try:
+        c.sockets(table)
+    finally:
+        netlink.connect = kept
+    return table
+
+
+def test_more_ports_than_the_table_has():
+    for n in (1, 127, 128, 129, 300):
+        sockets = [tcp(LISTEN, "0.0.0.0", 1000 + i, device=2 + i % 2 * 298) for i in range(n)] + many(60)
+        for chosen, total in (({}, n), ({"exclude": ("br-a",)}, n // 2)):
+            table = everything(sockets, (n + 60, 0), chosen)
+            equal((n, table.tcp_read, table.tcp_total, table.connections), (n, True, total, 60 if not chosen else 0))
+            found = [(1000 + i, "br-b" if i % 2 else "br-a") for i in range(n) if i % 2 or not chosen]
+            equal(ports(table, table.tcp_ports), found[:128])
 
 
 def test_a_refusal_and_bytes_that_are_no_message():
@@ -257,7 +286,7 @@ def test_a_kernel_without_sock_diag():
     netlink.connect = refuse
     try:
         d = netlink.Netlink(lambda name: Stat(b"TCP", 0))
-        equal(d.tcp(array("i", (0,) * 15), bytearray(36), None, None, None), False)
+        equal(d.read(array("i", (0,) * 15), bytearray(36), None, None, None, None), False)
     finally:
         netlink.connect = kept
 
@@ -300,7 +329,7 @@ def test_sockets_that_were_there_before_take_no_memory():
     r.state[0], r.state[11], r.state[12] = 0, 96, 0
     raw = bytearray(36)
     # The last dump is still in the buffer.
-    without_heap(lambda: r.netlink._datagrams(30 * 96, r.state, raw, r.addresses, r.table))
+    without_heap(lambda: r.netlink._datagrams(30 * 96, r.state, raw, r.addresses, r.table, r.found))
     equal((r.table.connections, r.state[12]), (30, 30))
 
 
@@ -378,3 +407,26 @@ def test_an_ipv4_address_that_only_a_sockets_device_tells():
     equal((r.interfaces(), connections(r.table)), ({80: b"br-a", 81: None}, [("10.0.0.9:1", 90, "br-a")]))
     r = Reading(sockets, kernel=kernel, chosen=InterfaceFilter(exclude=("eth0",)))
     equal((r.interfaces(), connections(r.table)), ({80: b"br-a"}, [("10.0.0.9:1", 90, "br-a")]))
+
+
+def test_udp():
+    sockets = [
+        tcp(CLOSE, "0.0.0.0", 67, device=300),
+        tcp(CLOSE, "0.0.0.0", 67, device=2),
+        tcp(CLOSE, "10.0.0.1", 53),
+        tcp(CLOSE, "224.0.0.251", 5353, device=2),
+        tcp(CLOSE, "fe80::1", 546, "::", 0, 16, 300),
+        tcp(CLOSE, "ff02::fb", 5353, "::", 0, 16, 300),
+        tcp(CLOSE, "::", 123, "::", 0, 16),
+        tcp(ESTABLISHED, "10.0.0.1", 40000, "10.0.0.9", 53),
+    ]
+    kernel = Named(NAMES, {(ip("10.0.0.1"), 0): 2})
+    r = Reading(sockets, protocol=UDP, files=SHARED, kernel=kernel)
+    a, b = b"br-a", b"br-b"
+    expected = [(53, a), (67, a), (67, b), (123, None), (546, b), (5353, a), (5353, b)]
+    equal(
+        (r.whole, r.table.connections, sorted(zip(r.ports(), r.names()), key=str)), (True, 0, sorted(expected, key=str))
+    )
+    r = Reading(sockets, protocol=UDP, files=SHARED, kernel=kernel, chosen=InterfaceFilter(exclude=("br-a",)))
+    equal(list(zip(r.ports(), r.names())), [(67, b), (123, None), (546, b), (5353, b)])
+    equal(Reading(sockets, (4, 3), protocol=UDP, files=SHARED, kernel=kernel).whole, False)

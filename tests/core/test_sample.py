@@ -336,22 +336,19 @@ def test_a_table_that_is_just_full_has_no_more():
 
 def test_passes_find_every_port_once():
     total = 0
-    t = PortTable(7)
-    floor = -1
+    first = t = PortTable(7)
     seen = []
-    while True:
-        t.begin(floor)
+    tables = []
+    while t is not None:
         for i in range(50):
             t.add(1 + i * 13 % 50, 3)
             t.add(1 + i, 3)
         seen += entries(t)
         total += t.kept
-        if not t.more:
-            break
-        floor = t.last()
-    equal(seen, [(1 + i, 3) for i in range(50)])
-    equal(PortTable(7).another().kept, 0)
-    assert t.another() is t.another()
+        tables.append(t)
+        t = t.rest(first)
+    equal((seen, total), ([(1 + i, 3) for i in range(50)], 50))
+    assert len(tables) == 8 and all([t is tables[1] for t in tables[1:]])
 
 
 def scanned(sockets, text):

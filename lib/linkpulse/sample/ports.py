@@ -14,7 +14,7 @@ class PortTable:
     def __init__(self, capacity=128):
         self._capacity = capacity
         self.keys = array("i")
-        self._another = None
+        self._second = None
         self.begin()
 
     def begin(self, floor=-1):
@@ -52,24 +52,18 @@ class PortTable:
             i -= 1
         keys[low] = key
 
-    def last(self):
-        """The highest key kept: the floor of a pass that looks for what is above it."""
-        return self.keys[self.kept - 1]
-
-    def another(self):
-        """A second table of the same size, for these passes."""
-        if self._another is None:
-            self._another = PortTable(self._capacity)
-        return self._another
-
     def rest(self, first):
-        """The table for a pass that counts the ports above this table's, or None if there are none."""
+        """The table for a pass that counts the ports above this table's, or None if there are none.
+
+        It is the second table of `first`, which has the same size and is made when it is needed.
+        """
         if not self.more:
             return None
-        floor = self.last()
-        table = first.another()
-        table.begin(floor)
-        return table
+        floor = self.keys[self.kept - 1]
+        if first._second is None:
+            first._second = PortTable(self._capacity)
+        first._second.begin(floor)
+        return first._second
 
     def port(self, i):
         return self.keys[i] >> 8

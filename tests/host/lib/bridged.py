@@ -14,7 +14,7 @@ import sys
 from tests.host.lib import live
 
 BRIDGES = 45
-SHARED_PORT, SUBNET_PORT, TWICE_PORT, BEHIND_PORT = 4000, 5000, 6000, 7000
+SHARED_PORT, SUBNET_PORT, TWICE_PORT, BEHIND_PORT, ANY_PORT = 4000, 5000, 6000, 7000, 8000
 CHOICES = {"all": {}, "included": {"include": ["br-1", "br-3*"]}, "excluded": {"exclude": ["br-1"]}}
 SHARED = "fe80::5"
 SUBNET = "10.200.0."  # both of the first two bridges are in it
@@ -51,16 +51,19 @@ def listen(sockets):
         sockets.listen(f"{SUBNET}{i + 1}", SUBNET_PORT + i)
         where[TWICE_PORT + i] = f"br-{i}"
         sockets.listen(TWICE, TWICE_PORT + i, device=f"br-{i}")
+        where[ANY_PORT + i] = f"br-{i}"  # as a DHCP server
+        sockets.udp("0.0.0.0", ANY_PORT + i, device=f"br-{i}")
     where[BEHIND_PORT] = "br-0"
     sockets.listen(BEHIND, BEHIND_PORT)
     return where
 
 
 def seen(given, proc, **settings):
-    """{port: interface, "" where none is said} of TCP in one report."""
+    """{port: interface, "" where none is said} of TCP and UDP in one report."""
     told = live.device(given, {"proc": proc, "format": "json", "tags": "long", **settings})
-    listed = json.loads(bytes.fromhex(told["report"]))["metrics"]["listening_tcp_ports"]["ports"]
-    return {entry["port"]: entry.get("interface", "") for entry in listed}
+    metrics = json.loads(bytes.fromhex(told["report"]))["metrics"]
+    listed = [metrics[f"listening_{protocol}_ports"].get("ports", ()) for protocol in ("tcp", "udp")]
+    return {entry["port"]: entry.get("interface", "") for entries in listed for entry in entries}
 
 
 def observe(given):

@@ -37,8 +37,8 @@ _LISTENING = const(1)
 _RAW = const(36)
 
 _OTHER = "complete, from %s/net; that namespace's files do not tell the interface of every address"
-_OTHER_CHOSEN = _OTHER + ": one that may be on an interface not wanted is left out, a listener on any address is not"
-_MORE = "; but only 250 interfaces, with names in UTF-8, are told apart"
+_OTHER_CHOSEN = _OTHER + ": what may be on an unwanted interface is left out, but not a listener on any address"
+_MORE = "; not all interfaces are counted"
 
 
 class Collector:
@@ -112,17 +112,12 @@ class Collector:
         into.reserve()
         into.begin()
         self._addresses.fill(into.names, self._lines)
-        self._state[_LISTEN] = _TCP
-        self._state[_CONNECTED] = _ESTABLISHED
-        if self._diag is not None and self._diag.tcp(self._state, self._raw, self._addresses, into, self._lines):
-            into.tcp_read = True
-            into.tcp_total = into.tcp_ports.kept
-        else:
-            into.begin_tcp()
-            into.tcp_read = self._protocol(self._tcp, _TCP, _ESTABLISHED, into, into.tcp_ports)
-            into.tcp_total = self._total(self._tcp, _TCP, into, into.tcp_ports)
-        into.udp_read = self._protocol(self._udp, _UDP, _NONE, into, into.udp_ports)
-        into.udp_total = self._total(self._udp, _UDP, into, into.udp_ports)
+        total = self._protocol(_TCP, _ESTABLISHED, into, into.tcp_ports)
+        into.tcp_read = total >= 0
+        into.tcp_total = max(total, 0)
+        total = self._protocol(_UDP, _NONE, into, into.udp_ports)
+        into.udp_read = total >= 0
+        into.udp_total = max(total, 0)
 
     def _interface(self, buf, start, end, into):
         while start < end and buf[start] == 32:
@@ -138,21 +133,52 @@ class Collector:
         self._more = self._more or not counted
         return counted
 
-    def _protocol(self, files, listen, connected, into, ports):
-        # False if the block could not be read. Without IPv6 in the kernel, the IPv6 half is missing.
-        return self._table(files[0], 8, listen, connected, into, ports) and (
-            self._table(files[1], 32, listen, connected, into, ports) or files[1].absent()
-        )
+    def _protocol(self, listen, connected, into, ports):
+        # The number of listening ports, or -1 if they could not be read.
+        total = -1
+        if self._diag is not None:
+            total = self._total(True, listen, connected, into, ports)
+            if total < 0:
+                ports.begin()
+                if listen == _TCP:
+                    into.begin_tcp()
+        return self._total(False, listen, connected, into, ports) if total < 0 else total
 
-    def _table(self, file, digits, listen, connected, into, ports):
+    def _total(self, netlink, listen, connected, into, ports):
+        # If there are more ports than the table takes, the others are counted in further passes, one table for each
+        # pass. This is rare, so the second table is made only then.
+        if not self._pass(netlink, listen, connected, into, ports):
+            return -1
+        total = ports.kept
+        skipped = self._state[_SKIPPED]
+        dropped = self._lines.dropped
+        more = ports.rest(ports)
+        while more is not None:
+            if not self._pass(netlink, listen, _NONE, into, more):
+                return -1
+            total += more.kept
+            self._state[_SKIPPED] = skipped  # read the same rows again
+            self._lines.dropped = dropped
+            more = more.rest(ports)
+        return total
+
+    def _pass(self, netlink, listen, connected, into, ports):
+        state = self._state
+        state[_LISTEN] = listen
+        state[_CONNECTED] = connected
+        if netlink:
+            return self._diag.read(state, self._raw, self._addresses, into, ports, self._lines)
+        files = self._tcp if listen == _TCP else self._udp
+        # Without IPv6 in the kernel, the IPv6 half is missing.
+        return self._table(files[0], 8, into, ports) and (self._table(files[1], 32, into, ports) or files[1].absent())
+
+    def _table(self, file, digits, into, ports):
         lines = self._lines
         state = self._state
         addresses = self._addresses
         if not lines.begin(file):
             return False
         state[_DIGITS] = digits
-        state[_LISTEN] = listen
-        state[_CONNECTED] = connected
         state[_BOUND] = 0  # /proc does not say it
         header = True
         try:
@@ -176,23 +202,6 @@ class Collector:
             file.fail(e)
             return False
         return True
-
-    def _total(self, files, listen, into, ports):
-        # There are more ports than the table takes: count the others in further passes, one table for each pass. This
-        # is rare, so the second table is made only now.
-        total = ports.kept
-        more = ports
-        skipped = self._state[_SKIPPED]
-        dropped = self._lines.dropped
-        while more.more:
-            floor = more.last()
-            more = ports.another()
-            more.begin(floor)
-            self._protocol(files, listen, _NONE, into, more)
-            total += more.kept
-            self._state[_SKIPPED] = skipped  # read the same rows again
-            self._lines.dropped = dropped
-        return total
 
 
 def _roomy():

@@ -25,6 +25,8 @@ _OPEN_LEFT_OUT = const(253)
 _LEFT_OUT = const(254)
 _NO_INTERFACE = const(255)
 
+_DIGITS = b"0123456789abcdef"
+
 _ENTRIES = const(32)  # entries at the start, and as many more each time
 _MOST = const(256)
 _LOOKED_UP = const(32)  # entries that if_inet6 leaves free for addresses that are looked up
@@ -43,6 +45,8 @@ class Addresses:
         self._text = None  # of if_inet6, if it is short and the first entries of the table are still those of it
         self._names = None
         self._raw = bytearray(16)
+        self._sought = bytearray(32)
+        self._take = self._inet6_line  # a method that is taken from its object needs heap
         self._lines = self._files = self._kernel = None
         if own_namespace:
             from .rtnetlink import Rtnetlink
@@ -59,7 +63,7 @@ class Addresses:
         self.count = self._filled = self._next = 0
         self._more = False
         self._names = names
-        self._read_inet6(lines, None, 0)
+        lines.each(self._inet6, self._take)
         self._filled = self.count
 
     def _same(self, names, lines):
@@ -147,7 +151,7 @@ class Addresses:
         if raw[0] == 255 or (family == 4 and raw[0] >> 4 == 14):
             return _OPEN  # multicast, or broadcast on all networks: any interface, unless the socket has a device
         if family == 6:
-            slot = self._read_inet6(self._reader(), raw, 0) if self._more else NONE
+            slot = self._find_inet6(raw, 0) if self._more else NONE
             return self.unknown() if slot == NONE else slot
         if raw[0] == 127:
             return self.slot(b"lo", 0, 2)
@@ -165,61 +169,57 @@ class Addresses:
         return self._files.interface(self, self._reader(), raw)
 
     def _of_device(self, raw, family, device, slot):
-        found = NONE
-        if device and family == 6:
-            found = self._read_inet6(self._reader(), raw, device)
-        elif device and self._kernel is not None:
+        if not device:
+            return _LEFT_OUT if slot == _OPEN_LEFT_OUT else _NO_INTERFACE
+        found = None
+        if family == 6:
+            found = self._find_inet6(raw, device)
+        elif raw[0] and self._kernel is not None:
             found = self._kernel.interface(self, raw, device)
-        if found is not None and found != NONE:
-            return found
-        if device:
-            return self.interface(device)
-        return _LEFT_OUT if slot == _OPEN_LEFT_OUT else _NO_INTERFACE
+        return self.interface(device) if found is None or found == NONE else found
 
     def _reader(self):
-        # An address is looked up while a file is being read, so this needs its own buffer.
         if self._lines is None:
             self._lines = ProcLines(4)
         return self._lines
 
-    def _read_inet6(self, lines, wanted, device):
-        # Puts all addresses into the table, or returns the slot of the address `wanted` on the interface `device`.
+    def _inet6_line(self, buf, start, end):
+        # 32 hex digits, five fields in hex, the first of them the interface's index, and its name
+        raw = self._raw
+        if end - start <= 34 or proc_scan.unhex(buf, start, 32, HEXA, raw, 0, 0):
+            return
+        slot = self.slot(buf, proc_scan.rfind(buf, start, end, 32), end)
+        at = self._position(raw)
+        if at >= 0:
+            self.table[at] = self.shared(self.table[at], slot)
+        elif self.count < _MOST - _LOOKED_UP:
+            self.add(slot, raw, 0, 6)
+        else:
+            self._more = True
+
+    def _find_inet6(self, raw, device):
+        # The slot of this IPv6 address. If `device` is not 0, only the interface with that index counts.
         found = NONE
+        text = self._sought
+        for i in range(16):
+            text[2 * i] = _DIGITS[raw[i] >> 4]
+            text[2 * i + 1] = _DIGITS[raw[i] & 15]
+        # An address is looked up while a file is being read, so this needs its own buffer.
+        lines = self._reader()
         if not lines.begin(self._inet6):
             return found
         try:
             while lines.fill():
-                end = lines.line()
-                while end >= 0:
-                    found = self._inet6_line(lines.buf, lines.start, end, wanted, device, found)
-                    lines.start = end + 1
-                    end = lines.line()
+                start = lines.buf.find(text, lines.start, lines.end)
+                while start >= 0:
+                    end = lines.buf.find(b"\n", start, lines.end)
+                    if not device or device == _hex(lines.buf, start + 33, end):
+                        slot = self.slot(lines.buf, proc_scan.rfind(lines.buf, start, end, 32), end)
+                        found = slot if found == NONE else self.shared(found, slot)
+                    start = lines.buf.find(text, end, lines.end)
         except OSError as e:
             self._inet6.fail(e)
         return found
-
-    def _inet6_line(self, buf, start, end, wanted, device, found):
-        # 32 hex digits, five fields in hex, the first of them the interface's index, and its name
-        raw = self._raw
-        if end - start <= 34 or proc_scan.unhex(buf, start, 32, HEXA, raw, 0, 0):
-            return found
-        if wanted is None:
-            slot = self.slot(buf, proc_scan.rfind(buf, start, end, 32), end)
-            at = self._position(raw)
-            if at >= 0:
-                self.table[at] = self.shared(self.table[at], slot)
-            elif self.count < _MOST - _LOOKED_UP:
-                self.add(slot, raw, 0, 6)
-            else:
-                self._more = True
-            return found
-        for i in range(16):
-            if raw[i] != wanted[i]:
-                return found
-        if device and device != _hex(buf, start + 33, end):
-            return found
-        slot = self.slot(buf, proc_scan.rfind(buf, start, end, 32), end)
-        return slot if found == NONE else self.shared(found, slot)
 
     def _position(self, raw):
         # The entry of this IPv6 address in the table. Addresses usually differ at their ends.

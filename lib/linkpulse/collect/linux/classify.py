@@ -81,12 +81,12 @@ def classify(raw, family: int, listening: int, st, addresses, records, table) ->
     if loopback and not int(s[_LOOPBACK]):
         return _DONE
     slot = _NO_INTERFACE
-    if not (wildcard and listening):
+    if not (wildcard and listening) or int(s[_BOUND]):
         a = int(s[_HINT])
         tried = 0
         count = int(s[_KNOWN])
         found = 0
-        if family == 4 and int(s[_BOUND]):
+        if int(s[_BOUND]) and (family == 4 or wildcard):
             # Several interfaces may have its address, as with VRFs, so its device tells.
             found = 1
             slot = _OPEN

@@ -29,6 +29,8 @@ class FibFiles:
         self._network = bytearray(8)  # address and mask in the current line
         self._longest = bytearray(8)  # the networks around the address
         self._leaf = bytearray(4)
+        self._take_route = self._route_line  # a method that is taken from its object needs heap
+        self._take_trie = self._trie_line
 
     def interface(self, addresses, lines, raw):
         """The slot for the IPv4 address raw[0:4], or the slot of none if its interface is not known."""
@@ -39,31 +41,13 @@ class FibFiles:
             self._longest[i] = 0
         self._here = self._others = self._ends = 0
         self._counting = False
-        whole = self._read(lines, self._route) and self._read(lines, self._trie)
+        whole = lines.each(self._route, self._take_route) and lines.each(self._trie, self._take_trie)
         found = self._found
         if not whole or found == _NONE or self._here != 1 or not self._ends:
             return addresses.unknown()
         if found == _OPEN_LEFT_OUT or found == _LEFT_OUT:
             return _LEFT_OUT
         return _NO_INTERFACE if found == _OPEN or self._others else found
-
-    def _read(self, lines, file):
-        if not lines.begin(file):
-            return False
-        try:
-            while lines.fill():
-                end = lines.line()
-                while end >= 0:
-                    if file is self._route:
-                        self._route_line(lines.buf, lines.start, end)
-                    else:
-                        self._trie_line(lines.buf, lines.start, end)
-                    lines.start = end + 1
-                    end = lines.line()
-        except OSError as e:
-            file.fail(e)
-            return False
-        return True
 
     def _route_line(self, buf, start, end):  # noqa: C901
         # name, destination, gateway, flags, three numbers, mask, …: separated by tabs; addresses in the host's byte

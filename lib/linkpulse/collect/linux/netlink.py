@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Reads the TCP sockets of this namespace with sock_diag(7), in a fifth of the time that the text of /proc takes.
+"""Reads the sockets of this namespace with sock_diag(7), in a fifth of the time that the text of /proc takes.
+
+Only here the kernel says to which device a socket is bound.
 
 MicroPython can only read until a buffer is full. After one datagram it would continue with the next one and cut it off.
 Therefore every dump has records of one size, and it is read into a buffer that whole records fill, so the kernel fills
 it too. At the end, their number must be the kernel's own (/proc/net/sockstat). If anything is not as it should be,
-`tcp` returns False, and the text of /proc is read instead.
+`read` returns False, and the text of /proc is read instead.
 """
 
 from array import array
@@ -22,10 +24,14 @@ _INET, _INET6 = const(2), const(10)
 _LISTENERS = const(0x400)  # their IPv6 records have one attribute more
 # All others that sockstat counts: not TIME_WAIT, nor the requests that SYN_RECV stands for, nor CLOSE.
 _OTHERS = const(0xB36)
-_DUMPS = const(3)
-_INUSE = b"TCP: inuse ", b"TCP6: inuse "
+_CLOSE = const(0x80)  # UDP sockets that are not connected
+_ESTABLISHED = const(2)
+_DUMPS = const(3)  # of TCP
+_ALL = const(7)
+_INUSE = b"TCP: inuse ", b"TCP6: inuse ", b"UDP: inuse ", b"UDP6: inuse "
 # See ../layout.py.
 _POS = const(0)
+_LISTEN = const(2)
 _KNOWN = const(6)
 _PORT = const(8)
 _SLOT = const(9)
@@ -36,28 +42,27 @@ _LISTENING = const(1)
 _UNKNOWN = const(2)
 _OVER = const(3)
 _BROKEN = const(4)
-_LEFT_OUT = const(254)
-_NO_INTERFACE = const(255)
 
 
 class Netlink:
-    """`tcp(...)` fills the TCP half of a sample.SocketTable."""
+    """`read(...)` fills the TCP or the UDP half of a sample.SocketTable."""
 
     def __init__(self, net):
         self._stats = net("sockstat"), net("sockstat6")
         self._file = None
         self._buf = None
 
-    def tcp(self, state, raw, addresses, into, lines):
-        """True if all TCP sockets are in `into`. False if only a part of them is."""
+    def read(self, state, raw, addresses, into, ports, lines):
+        """True if all sockets of the protocol whose state _LISTEN is are in `into`. False if only a part of them is."""
+        udp = state[_LISTEN] != 10
         try:
             if self._file is None:
                 self._open()
             state[_COUNTED] = 0
-            for kind in range(_DUMPS):
-                if not self._dump(kind, state, raw, addresses, into):
+            for kind in range(_DUMPS if udp else 0, _ALL if udp else _DUMPS):
+                if not self._dump(kind, state, raw, addresses, into, ports):
                     return False
-            return not into.tcp_ports.more and state[_COUNTED] == self._inuse(lines)
+            return state[_COUNTED] == self._inuse(2 if udp else 0, lines)
         except (OSError, AttributeError, MemoryError):
             self._file = None
             return False
@@ -70,9 +75,13 @@ class Netlink:
                 _request(_BY_FAMILY, _INET, _LISTENERS),
                 _request(_BY_FAMILY, _INET6, _LISTENERS),
                 _request(_GETSOCK, _INET, _OTHERS),
+                _request(_BY_FAMILY, _INET, _CLOSE, 17),  # IPPROTO_UDP
+                _request(_BY_FAMILY, _INET6, _CLOSE, 17),
+                _request(_BY_FAMILY, _INET, _ESTABLISHED, 17),
+                _request(_BY_FAMILY, _INET6, _ESTABLISHED, 17),
             )
-            self._sizes = array("i", (0,) * _DUMPS)
-            self._views = [None] * _DUMPS
+            self._sizes = array("i", (0,) * _ALL)
+            self._views = [None] * _ALL
             self._messages = messages
             if BYTECODE:
                 from .netlink_plain import Messages
@@ -88,7 +97,7 @@ class Netlink:
             if not self._file.readinto(self._view):
                 return
 
-    def _dump(self, kind, state, raw, addresses, into):
+    def _dump(self, kind, state, raw, addresses, into, ports):
         if not self._sizes[kind]:
             # The size of the records is not known yet: look at the first one.
             event = self._probe(kind, state, raw, addresses, into)
@@ -100,7 +109,7 @@ class Netlink:
             n = self._file.readinto(self._views[kind])
             if not n:
                 break
-            event = self._datagrams(n, state, raw, addresses, into)
+            event = self._datagrams(n, state, raw, addresses, into, ports)
             if event == _OVER:
                 return True  # nothing follows
             if event == _BROKEN:
@@ -123,37 +132,24 @@ class Netlink:
                 self._views[kind] = self._view[: _SIZE // size * size]
         return event
 
-    def _datagrams(self, n, state, raw, addresses, into):
+    def _datagrams(self, n, state, raw, addresses, into, ports):
         # Reads the messages in buf[:n]. Returns _DONE, _OVER or _BROKEN.
         state[_POS] = 0
         while True:
             state[_KNOWN] = addresses.count
             event = self._messages(self._buf, n, state, raw, addresses.table, into.records, into.state)
             if event == _LISTENING:
-                self._listening(state, addresses, into.tcp_ports)
+                ports.add(state[_PORT], state[_SLOT])
             elif event == _UNKNOWN:
-                addresses.learn(raw, state, self._device(state[_POS]))
+                addresses.learn(raw, state, u32(self._buf, state[_POS] + 56))  # idiag_if
             else:
                 return event
 
-    def _listening(self, state, addresses, ports):
-        slot = state[_SLOT]
-        if slot == _NO_INTERFACE:
-            # It listens on any address, but perhaps of one device only.
-            device = self._device(state[_POS] - state[_LENGTH])
-            if device:
-                slot = addresses.interface(device)
-        if slot != _LEFT_OUT:
-            ports.add(state[_PORT], slot)
-
-    def _device(self, at):
-        return u32(self._buf, at + 56)  # idiag_if of the message at `at`
-
-    def _inuse(self, lines):
+    def _inuse(self, first, lines):
         # "TCP: inuse 12 orphan 0 …" and "TCP6: inuse 3"; without IPv6 there is no second file.
         total = 0
         for which in range(2):
-            key = _INUSE[which]
+            key = _INUSE[first + which]
             if lines.begin(self._stats[which]):
                 while lines.fill():
                     at = lines.buf.find(key, lines.start, lines.end)
@@ -170,7 +166,7 @@ def connect():
     return s.makefile("rwb", 0)
 
 
-def _request(kind, family, states):
+def _request(kind, family, states, protocol=6):  # IPPROTO_TCP
     # struct nlmsghdr {length, kind, NLM_F_REQUEST | NLM_F_DUMP, 1, 0} and what the kind takes
     length, at = (72, 20) if kind == _BY_FAMILY else (76, 68)
     r = bytearray(length)
@@ -180,7 +176,7 @@ def _request(kind, family, states):
     r[7 if ORDER else 6] = 3
     r[16] = family
     if kind == _BY_FAMILY:
-        r[17] = 6  # IPPROTO_TCP
+        r[17] = protocol
     r[at if ORDER else at + 3] = states & 255
     r[at + 1 if ORDER else at + 2] = states >> 8
     return r

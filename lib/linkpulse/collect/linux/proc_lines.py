@@ -79,6 +79,22 @@ class ProcLines:
         """
         return self.buf.find(b"\n", self.start, self.end)
 
+    def each(self, file, take):
+        """Calls take(buf, start, end) for each line of `file`. False if it cannot be read to its end."""
+        if not self.begin(file):
+            return False
+        try:
+            while self.fill():
+                end = self.line()
+                while end >= 0:
+                    take(self.buf, self.start, end)
+                    self.start = end + 1
+                    end = self.line()
+        except OSError as e:
+            file.fail(e)
+            return False
+        return True
+
     def _drop(self):
         self.dropped += not self._dropping
         self._dropping = True
