@@ -1,7 +1,7 @@
 """Packets of a broker that are larger than the stream's buffer."""
 
 from check import equal, raises
-from linkpulse.errors import ProtocolError, TooLarge
+from linkpulse.errors import NetworkError, ProtocolError, TooLarge
 from linkpulse.session.mqtt_packets import MQTTPackets
 
 
@@ -12,6 +12,12 @@ class Wire:
         self._incoming = incoming
         self._at = 0
         self.sent = b""
+
+    def connect(self, host, port):
+        pass
+
+    def close(self):
+        pass
 
     def connected(self):
         return True
@@ -43,6 +49,7 @@ def publish(qos, topic, payload, packet_id=b"\x12\x34"):
 def stream(incoming, size=64):
     wire = Wire(incoming)
     s = MQTTPackets(wire, size)
+    s.connect(("broker.example", 8883))
     s.setblocking(False)
     return s, wire
 
@@ -78,3 +85,16 @@ def test_a_large_message_is_no_first_packet():
 def test_large_messages_that_mqtt_does_not_allow():
     raises(ProtocolError, stream(publish(2, b"a", bytes(100)))[0].read, 1)
     raises(ProtocolError, stream(b"\x32\xc8\x01\xff\xff" + bytes(198))[0].read, 1)  # shorter than its topic
+
+
+def test_the_buffer_is_there_only_while_connected():
+    s, wire = stream(b"", 1024)
+    s.write(bytes(150))
+    equal(s.read(1), None)
+    equal(len(wire.sent), 150)  # in one record, though a handshake had the memory until now
+    s.write(bytes(1000))
+    equal(len(wire.sent), 150)
+    s.flush()
+    equal(len(wire.sent), 1150)
+    s.close()
+    raises(NetworkError, s.write, b"x")

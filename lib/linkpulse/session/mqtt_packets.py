@@ -8,35 +8,40 @@ then lets umqtt read it. umqtt 1.3.4 and 1.8.0 use these methods: `connect(addr)
 It raises the errors of a TLSStream, ProtocolError for a packet that MQTT does not allow here, and TooLarge.
 """
 
-from ..errors import ProtocolError, TooLarge
+from ..errors import NetworkError, ProtocolError, TooLarge
 from ..port import const
 
-CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = const(0x20), const(0x30), const(0x40), const(0x90), const(0xD0)
-# The packets that a broker may send here, with their size: at least (PUBLISH, SUBACK) or exactly.
-_LEAST = {CONNACK: 2, PUBLISH: 2, PUBACK: 2, SUBACK: 3, PINGRESP: 0}
+CONNACK = const(0x20)
+PUBLISH = const(0x30)
+PUBACK = const(0x40)
+SUBACK = const(0x90)
+_PINGRESP = const(0xD0)
+# The size of the packets that a broker may send here, by type: at least (PUBLISH, SUBACK) or exactly. 9: none.
+_LEAST = b"\t\t\2\2\2\t\t\t\t\3\t\t\t\0\t\t"
+_NONE = const(9)
 
+_CONNECT = const(160)  # bytes of the longest CONNECT
 _MOST = const(262144)  # twice the limit of AWS IoT; a larger message is not read
 
 
 class MQTTPackets:
     """MQTT packets over `stream`. `size` is the size in bytes of the buffer, and of the largest packet that is taken.
 
-    Reading and writing share the buffer, because umqtt reads a packet to its end before it writes the next.
+    Reading and writing share the buffer, because umqtt reads a packet to its end before it writes the next. It has its
+    size only after a TLS handshake, which needs the memory for itself.
     """
 
     def __init__(self, stream, size=1024):
         self._stream = stream
+        self._size = size
+        self._buf = self._view = b""
+        self._unsent = 0
+        self.ponged = True  # whether every PINGREQ has its answer
+        self.expect(0, -1)
+
+    def _allocate(self, size):
         self._buf = bytearray(size)
         self._view = memoryview(self._buf)
-        self.expect(0, -1)
-        self._forget()
-
-    def _forget(self):
-        self._unsent = 0
-        self._at = self._end = 0
-        self._blocking = True
-        self._partial = False
-        self.ponged = True  # whether every PINGREQ has its answer
 
     def expect(self, kind, packet_id):
         """Shows umqtt the acknowledgement `kind` of this id. All other acknowledgements are read and ignored."""
@@ -56,11 +61,15 @@ class MQTTPackets:
         return [(0, 0, 0, "", (host, port))]
 
     def connect(self, address):
-        self._forget()
+        self._allocate(min(self._size, _CONNECT))
+        self._unsent = self._at = self._end = 0
+        self._partial = False
+        self._blocking = self.ponged = True
         self._stream.connect(address[0], address[1])
 
     def close(self):
         self._unsent = 0
+        self._buf = self._view = b""
         self._stream.close()
 
     def setblocking(self, flag):
@@ -70,6 +79,8 @@ class MQTTPackets:
         pass  # the TLS stream has the deadline
 
     def write(self, buf, n=None):
+        if not self._buf:
+            raise NetworkError("not connected")  # an application's function has closed it
         if n is None:
             n = len(buf)
         source = memoryview(buf)
@@ -103,6 +114,8 @@ class MQTTPackets:
     def _fetch(self):
         # Reads the next packet for umqtt completely. False if there is no packet and umqtt does not want to wait.
         self.flush()
+        if len(self._buf) < self._size:
+            self._allocate(self._size)
         while self._blocking or self._stream.ready(0):
             if self._receive() and self._for_umqtt():
                 return True
@@ -129,9 +142,9 @@ class MQTTPackets:
         if at + 1 + length > len(buf):
             self._let_go(length)
             return False
-        least = _LEAST.get(kind)
+        least = _LEAST[kind >> 4]
         open_ended = kind == PUBLISH or kind == SUBACK
-        if least is None or length < least or not (open_ended or length == least) or (kind != PUBLISH and buf[0] & 15):
+        if least == _NONE or length < least or not (open_ended or length == least) or (kind != PUBLISH and buf[0] & 15):
             raise ProtocolError("a packet 0x%02x of %d bytes from the broker" % (buf[0], length))
         self._stream.receive(self._view[at + 1 : at + 1 + length], True)
         if kind == PUBLISH:
@@ -185,7 +198,7 @@ class MQTTPackets:
             )
         if kind == PUBLISH or kind == CONNACK:
             return True
-        if kind == PINGRESP:
+        if kind == _PINGRESP:
             self.ponged = True
         elif kind == self._expected and (self._buf[2] << 8 | self._buf[3]) == self._expected_id:
             return True

@@ -4,14 +4,17 @@
 from ..errors import AuthError, NetworkError, ProtocolError
 from .mqtt_packets import SUBACK
 
-# MQTT 3.1.1, 3.2.2.3; 7 is AWS IoT's own.
-_REFUSALS = {
-    1: "it does not speak MQTT 3.1.1",
-    2: "it does not take the client id",
-    4: "it wants a user name and a password",
-    5: "its policy does not let this device connect",
-    7: "its policy does not let this device connect: does it allow iot:Connect for the client id?",
-}
+# By the return code of CONNACK (MQTT 3.1.1, 3.2.2.3); 7 is AWS IoT's own. A tuple of texts stays in flash.
+_REFUSALS = (
+    None,
+    "it does not speak MQTT 3.1.1",
+    "it does not take the client id",
+    None,
+    "it wants a user name and a password",
+    "its policy does not let this device connect",
+    None,
+    "its policy does not let this device connect: does it allow iot:Connect for the client id?",
+)
 
 
 def subscribe(client, packets, topics):
@@ -44,7 +47,7 @@ def subscribe(client, packets, topics):
 
 def refused(code):
     """The error for a CONNACK with this return code."""
-    if code in _REFUSALS:
+    if code < len(_REFUSALS) and _REFUSALS[code]:
         return AuthError("the broker refuses: %s (CONNACK %d)" % (_REFUSALS[code], code))
     if code == 3:
         return NetworkError("the broker is not available (CONNACK 3)")

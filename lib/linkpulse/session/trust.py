@@ -19,13 +19,11 @@ _ROOM = const(4096)  # more than a parsed certificate takes
 REFUSED = "the broker ended the TLS handshake: does it know this device's certificate, and TLS 1.2?"
 # The alerts that mean this device or its protocol (RFC 5246, 7.2.2; 116 is certificate_required of RFC 8446).
 _REFUSALS = b"\x28\x2a\x2b\x2c\x2d\x2e\x2f\x30\x31\x33\x46\x47\x74"
-_FATAL_ALERT = -0x7780  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
-_FAILURES = {
-    -0x7A00: (TLSError, "the server's certificate is not for a server: its key usage must include serverAuth"),
-    -0x6E80: (TLSError, "the broker speaks an older TLS than 1.2: let it speak 1.2"),
-    -0x7880: (NetworkError, "the broker closed the connection"),  # MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
-    -0x7280: (NetworkError, "the broker closed the connection"),  # MBEDTLS_ERR_SSL_CONN_EOF
-}
+_FATAL_ALERT = const(-0x7780)  # MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE
+_BAD_CERTIFICATE = const(-0x7A00)
+_BAD_VERSION = const(-0x6E80)
+_CLOSE_NOTIFY = const(-0x7880)  # MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY
+_CONN_EOF = const(-0x7280)  # MBEDTLS_ERR_SSL_CONN_EOF
 
 
 def context(ca, cert, key):
@@ -107,9 +105,16 @@ def explain(error, alert=0):
         return MemoryError()
     if alert in _REFUSALS or code == _FATAL_ALERT:
         return AuthError(REFUSED)
-    if code in _FAILURES:
-        kind, text = _FAILURES[code]
-        return kind(text)
     if code < -255:
-        return TLSError("TLS failed (%s): is that port a TLS listener?" % text)
+        return _failure(code, text)
     return NetworkError("the connection is lost (error %s)" % text)
+
+
+def _failure(code, text):
+    if code == _CLOSE_NOTIFY or code == _CONN_EOF:
+        return NetworkError("the broker closed the connection")
+    if code == _BAD_CERTIFICATE:
+        return TLSError("the server's certificate is not for a server: its key usage must include serverAuth")
+    if code == _BAD_VERSION:
+        return TLSError("the broker speaks an older TLS than 1.2: let it speak 1.2")
+    return TLSError("TLS failed (%s): is that port a TLS listener?" % text)
