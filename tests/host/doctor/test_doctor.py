@@ -488,6 +488,22 @@ def test_a_clock_that_is_not_set(machine, on_qemu):
     on_qemu(machine).well()
 
 
+def test_a_clock_that_is_not_set_on_a_gateway(gateway, monkeypatch):
+    monkeypatch.setattr(OnGateway, "ask", lambda *_: [None, [1970, 1, 1, 0, 0, 9]])
+    found = inside.clock(examination.Examination(OnGateway(gateway.folder / "settings.json", None)))
+    assert found.status == "failed" and "timedatectl" in found.hint and "deploy" not in found.hint
+
+
+def test_a_check_that_does_not_end_on_a_gateway(gateway, monkeypatch):
+    def ask(*_, **__):
+        raise places.Gone("it did not end in 5 s")
+
+    monkeypatch.setattr(OnGateway, "ask", ask)
+    this = examination.Examination(OnGateway(gateway.folder / "settings.json", None))
+    (check,) = examination.examine((examination.Step("clock", inside.clock),), this)
+    assert check.status == "failed" and "busy" in check.hint and "watchdog" not in check.hint
+
+
 def test_a_clock_that_is_wrong(machine, on_qemu):
     with serial_board.session(machine.terminal) as board:
         ahead = time.gmtime(time.time() + 7200)

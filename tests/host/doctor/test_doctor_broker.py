@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import socket
+import struct
 import threading
 import zlib
 
@@ -52,8 +53,11 @@ def test_a_port_that_is_closed(examine, embedded_broker):
     assert found.named("skipped") == ["tls", "connect", "subscribe", "publish", "response"]
 
 
+RESET = b"reset"
+
+
 class Plain:
-    """A port that is no TLS listener: it answers what it hears with `answer`, None not at all."""
+    """A port that is no TLS listener: it answers what it hears with `answer`, None not at all, RESET with a reset."""
 
     host = "127.0.0.1"
 
@@ -79,7 +83,10 @@ class Plain:
                 return
             self._open.append(sock)
             if self._answer is not None and sock.recv(4096):
-                sock.sendall(self._answer)
+                if self._answer == RESET:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                else:
+                    sock.sendall(self._answer)
                 sock.close()
 
 
@@ -89,6 +96,7 @@ class Plain:
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "TLS failed", "is that port a TLS listener"),
         (b"", "closed the connection in the TLS handshake", "TLS port"),
         (None, "did not end the TLS handshake in time", "8883"),
+        (RESET, "the connection is lost .*104", "8883"),
     ],
 )
 def test_a_port_that_is_no_tls(examine, answer, text, hint):
@@ -242,8 +250,8 @@ def test_no_puback(examine, certs):
 
 
 def test_nobody_answers(examine, embedded_broker):
-    found = examine(embedded_broker, topic="nobody/hears", timeout=1)
-    found.only("response", "no answer within 1 s", "nobody answers on nobody/hears.*linkpulse listen")
+    found = examine(embedded_broker, topic="nobody/hears", timeout=2, interval=1, allow_short_interval=True)
+    found.only("response", "no answer within 2 s", "nobody answers on nobody/hears.*linkpulse listen")
 
 
 def test_a_report_is_rejected(examine, relay, certs, embedded_broker):

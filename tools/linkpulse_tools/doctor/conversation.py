@@ -42,7 +42,7 @@ def tls(this: Examination) -> Finding:
         # The agent tries again for long before it takes this for a refusal. Here is only one try.
         text = "the broker closed the connection in the TLS handshake"
         return failed(text, f"is `port` its TLS port? If so, {KNOWN}")
-    if kind == "TimedOut":
+    if kind in ("TimedOut", "NetworkError") and "TLS listener" not in text:
         return failed(text, "is `port` the broker's TLS listener, usually 8883?")
     return told(text)
 

@@ -89,6 +89,8 @@ def _look(step: Step, this: Examination) -> Finding:
         return failed(f"{text} ({error.text})" if error.kind in MEANINGS else text, hint)
     except Gone as error:
         this.gone = True
+        if this.place.gateway:
+            return failed(f"the check did not end: {error}", "is this machine very busy? Run the command again")
         return failed(
             f"the device does not answer any more: {error}",
             "was it unplugged? A watchdog resets a board that takes longer than `watchdog` to resolve a name. "

@@ -154,7 +154,8 @@ def clock(this: Examination) -> Finding:
         text = f"it is not set: {shown}"
         if this.settings.get("ntp"):
             return warning(text, f"{this.settings['ntp']} is asked below, as the agent does before it connects")
-        return failed(text, "set it to UTC (`linkpulse deploy` does), or name a time server in `ntp`")
+        how = "`sudo timedatectl set-ntp true`, or chrony" if this.place.gateway else "`linkpulse deploy` does"
+        return failed(text, f"set it to UTC ({how}), or name a time server in `ntp`")
     if this.place.gateway:
         return ok(f"{shown} UTC")
     off = now - int(time.time())
