@@ -388,8 +388,11 @@ def test_remove_takes_back_all_of_a_thing_and_nothing_of_another(devices):
     assert not (devices.folder / "b").exists()
     assert {name for name in before if before[name][2] != after[name][2]} == {"ca/crl.pem"}
     assert after.keys() == before.keys()
-    assert devices.run("b", "--remove") == 0
-    assert "nothing to do" in devices.out and "does not exist" in devices.out.replace("\n", " ")
+    for option in ("--remove", "--renew"):
+        assert devices.run("b", option, "--json") == 1
+        assert json.loads(devices.out)["error"] == f"{devices.folder} has no thing b: it has a"
+    (devices.folder / "b").mkdir()  # as if it had been cut off before its last step
+    assert devices.run("b", "--remove") == 0 and "nothing to do" in devices.out and not (devices.folder / "b").exists()
     assert devices.run("a", "--remove", "--renew") == 2
     assert "--remove cannot be used with" in devices.err
     assert devices.snapshot() == after
@@ -498,6 +501,7 @@ def test_no_key_and_no_password_is_ever_shown_or_remembered(devices, monkeypatch
         (("gw-1", "--host", "a", "--wifi-password-file", __file__), "--wifi"),
         (("gw-1", "--host", "a", "--wifi", "x" * 33), "32 bytes"),
         (("gw-1", "--host", "a", "--ntp", "a b"), "name:port"),
+        (("gw-1", "--host", "a", "--board", "RPI_PICO_W", "--watchdog", "9"), "allows 8 s at most"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(devices, arguments, reason):

@@ -7,6 +7,7 @@ import click
 
 from linkpulse_tools.options import thing_name
 from linkpulse_tools.pki import authority
+from linkpulse_tools.provision import hardware
 
 HOST = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9_])?")
 TOPIC_BYTES = 220
@@ -73,6 +74,9 @@ def together(options: dict, in_aws: bool, remove: bool) -> None:
         raise click.UsageError("--remove cannot be used with --csr or --renew")
     if options["key"] and not options["csr"]:
         raise click.UsageError("--key names the device's own key, so it needs --csr")
+    longest = hardware.LONGEST_WATCHDOG.get(options["board"])
+    if longest is not None and (options["watchdog"] or 0) > longest:
+        raise click.UsageError(f"the watchdog of {options['board']} allows {longest} s at most")
     if options["wifi_password_file"] and not options["wifi"]:
         raise click.UsageError("--wifi-password-file needs --wifi")
     wrong = [name for name in (("host", "port") if in_aws else ("ca", "profile", "custom_metric")) if options[name]]

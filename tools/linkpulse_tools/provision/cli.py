@@ -81,7 +81,9 @@ def command(thing: str, out: Path, dry_run: bool, as_json: bool, remove: bool, i
         noted = record.load(store, thing)
         in_aws = in_aws or bool(noted and noted.by == "aws")
         checks.together(options, in_aws, remove)
-        with store.lock(make=not remove):
+        with store.lock(make=not (remove or options["renew"])):
+            if noted is None and options["renew"]:
+                raise ToolError(_unknown(store, thing))
             if remove:
                 _remove(store, steps, thing)
             else:
@@ -141,11 +143,20 @@ def _remove(store: Store, steps: Steps, thing: str) -> None:
         left = store.names(thing)
         if left:
             raise ToolError(f"{store.path(thing)} was not made by provision: remove it yourself if you do not need it")
-        return
+        if thing in store.folders():
+            store.remove_folder(thing)  # an earlier removal was cut off before its last step
+            return
+        raise ToolError(_unknown(store, thing))
     if noted.by == "aws":
         aws.remove(Account(store.rehearsal), store, steps, noted)
     else:
         local.remove(store, steps, noted)
+
+
+def _unknown(store: Store, thing: str) -> str:
+    """Says that there is no such thing, so that a mistyped name does not look like a removed thing."""
+    known = [name for name in store.folders() if store.read(f"{name}/{record.NAME}") is not None]
+    return f"{store.root} has no thing {thing}: it has {', '.join(known) or 'none'}"
 
 
 def _show(store: Store, steps: Steps, thing: str, removed: bool, as_json: bool) -> None:

@@ -9,6 +9,9 @@ from linkpulse_tools import paths
 # What a board's example file has besides its own values. Provisioning writes these.
 NOT_OWN = ("thing", "host", "port", "ca", "cert", "key", "interval")
 
+# In seconds: the RP2040 and the RP2350 allow 8388 ms.
+LONGEST_WATCHDOG = dict.fromkeys(("RPI_PICO_W", "RPI_PICO2_W", "W5500_EVB_PICO"), 8)
+
 
 def boards() -> list[str]:
     """The kinds of boards that have settings of their own."""
