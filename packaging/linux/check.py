@@ -63,6 +63,12 @@ def files():
         return "failed", "; ".join(
             "%s: %s %s" % (name, path, CANNOT_READ.get(code, "(error %d)" % code)) for name, path, code in missing
         )
+    unwritable = ask("writable")
+    if unwritable:
+        return "warning", "; ".join(
+            "%s: %s cannot be written (error %d): make its folder, and let the agent write there" % tuple(found)
+            for found in unwritable
+        )
     return "ok", ", ".join(facts[name] for name in ("ca", "cert", "key"))
 
 

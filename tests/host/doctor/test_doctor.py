@@ -350,6 +350,15 @@ def test_files_that_are_missing(unix, gateway):
     unix.doctor().only("files", "cert: cert.der does not exist; key: key.der does not exist")
 
 
+def test_files_that_cannot_be_written(unix, gateway):
+    for patient in (unix, gateway):
+        found = patient.settings(state="none/state").doctor("--no-report")
+        found.says("files", "warning", r"^state: \S*none/state cannot be written \(error 2\)$", "make its folder")
+        assert found.code == 0
+    found = gateway.settings(state="", baseline="none/baseline").doctor("--no-report")
+    found.says("files", "warning", r"^baseline: \S*none/baseline cannot be written")
+
+
 def test_files_that_are_something_else(unix):
     unix.put("cert", b"nothing")
     unix.doctor().only("files", "cert or key: cert.der does not hold what it should")

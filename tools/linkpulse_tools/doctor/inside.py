@@ -143,7 +143,15 @@ def files(this: Examination) -> Finding:
         else:
             hint = "`linkpulse provision` makes these files" + (", " + DEPLOY if not this.place.gateway else "")
         return failed("; ".join(reasons), hint)
+    unwritable = this.place.with_settings(probes.WRITABLE, STATE=this.place.state())
+    if unwritable:
+        hint = "make its folder, and let the agent write there: without it, a restart can spoil a report"
+        return warning("; ".join(_unwritable(*found) for found in unwritable), hint)
     return ok(", ".join(this.settings[name] for name in ("ca", "cert", "key")))
+
+
+def _unwritable(name: str, path: str, code: int) -> str:
+    return f"{name}: {path} cannot be written{' by you' if code == 13 else f' (error {code})'}"
 
 
 def clock(this: Examination) -> Finding:

@@ -116,6 +116,10 @@ def test_settings_that_are_wrong(machine):
 
 
 def test_files_that_are_wrong(machine):
+    machine.settings(state="none/state")
+    found = machine.only("report", "no answer came")
+    assert found["files"][0] == "warning" and "none/state cannot be written (error 2)" in found["files"][1], found
+    machine.settings()
     (machine.folder / "key.der").chmod(0o644)
     machine.only("files", "chmod 600")
     (machine.folder / "ca.der").unlink()

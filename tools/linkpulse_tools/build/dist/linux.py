@@ -14,7 +14,7 @@ PACKAGING = paths.ROOT / "packaging"
 LAUNCHER = "bin/linkpulse-agent"
 LIB = "lib/linkpulse"
 # The doctor's scripts that check.py runs.
-PROBES = ("begin", "settings", "files", "clock", "name", "port", "session", "running", "report")
+PROBES = ("begin", "settings", "files", "writable", "clock", "name", "port", "session", "running", "report")
 
 
 def tree() -> dict[str, Member]:
