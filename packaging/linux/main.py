@@ -2,7 +2,8 @@
 file. A line about the start goes to standard error.
 
 Report ids and the baseline are kept in the folders STATE_DIRECTORY and RUNTIME_DIRECTORY, which the service manager
-sets, unless the settings name files. The exit code is 78 (sysexits.h) if the settings cannot work.
+sets, unless the settings name files. The exit codes are those of sysexits.h: 78 if the settings cannot work, 69 if a
+module is missing. After Ctrl-C it is 130.
 """
 
 import gc
@@ -32,11 +33,19 @@ def settings(path):
 
 
 try:
-    agent = linkpulse.Agent(settings(sys.argv[1]))
+    agent = linkpulse.Agent
+except AttributeError as e:
+    print("linkpulse-agent: %s: MICROPYPATH must name the folders of linkpulse and umqtt.simple" % e, file=sys.stderr)
+    sys.exit(69)
+try:
+    agent = agent(settings(sys.argv[1]))
 except LinkpulseError as e:
     print("linkpulse-agent: %s" % e, file=sys.stderr)
     sys.exit(78)
 linkpulse.forget("settings")
 del load
 print(agent.started(), file=sys.stderr)
-agent.run(lambda: print(json.dumps(agent.status())))
+try:
+    agent.run(lambda: print(json.dumps(agent.status())))
+except KeyboardInterrupt:
+    sys.exit(130)

@@ -50,6 +50,15 @@ def test_a_text_is_on_the_page(name, piece):
     assert piece in plain(PAGE)
 
 
+def test_every_entry_of_the_status_is_explained():
+    tree = ast.parse((paths.LIB / "linkpulse/agent/agent.py").read_text())
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "status")
+    told = re.findall(r"`(\w+)`", ast.get_docstring(next(found)))
+    page = (paths.ROOT / "docs/fleet.md").read_text()
+    rows = re.findall(r"^\| (`.+?) \|", page.partition("| entry |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert sorted(told) == sorted(re.findall(r"`(\w+)`", " ".join(rows)))
+
+
 def test_links_within_the_page_lead_somewhere():
     headings = {
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")

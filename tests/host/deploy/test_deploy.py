@@ -13,6 +13,7 @@ from linkpulse_tools.defender.service import Service
 from linkpulse_tools.deploy import first_report
 from linkpulse_tools.device import serial_board
 from linkpulse_tools.device.qemu_board import HOST, wait_for
+from linkpulse_tools.errors import ToolError
 from linkpulse_tools.mqtt.broker import find_mosquitto
 from linkpulse_tools.mqtt.responder import Responder
 from linkpulse_tools.pki.certs import make_authority, make_client, save
@@ -408,3 +409,20 @@ def test_which_board(device, deploy, monkeypatch):
 
 def test_wrong_usage(deploy, tmp_path):
     assert deploy(None, tmp_path / "absent")[0] == 2
+
+
+class Small:
+    """A board whose heap is too small for the agent, as far as the first report can tell."""
+
+    guarded = False
+
+    def soft_reset(self):
+        pass
+
+    def run(self, *_):
+        raise serial_board.BoardError("Traceback (most recent call last):\nMemoryError: \n")
+
+
+def test_a_heap_that_is_too_small():
+    with pytest.raises(ToolError, match="does not fit into the heap of this board: freeze it into the firmware"):
+        first_report.send(Small(), 30)

@@ -312,6 +312,15 @@ def test_too_little_heap(make_board, on_qemu, tmp_path, micropython, mpy_path, v
     found.only("memory", "does not fit into the heap", "freeze", also=["publish"])
 
 
+def test_a_memory_error_without_a_text(gateway):
+    def out_of_memory(this):
+        raise serial_board.BoardError("Traceback (most recent call last):\nMemoryError: \n")
+
+    this = examination.Examination(OnGateway(gateway.folder / "settings.json", None))
+    (check,) = examination.examine((examination.Step("memory", out_of_memory),), this)
+    assert (check.text, check.hint) == ("this check does not fit into the heap of this device", examination.MORE_HEAP)
+
+
 def test_no_settings(unix, gateway):
     for patient in (unix, gateway):
         (patient.folder / "settings.json").unlink()

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 
 import pytest
@@ -34,7 +36,8 @@ class Machine:
 
     def start(self):
         """The agent itself."""
-        return subprocess.Popen([*self._command, self._path], env=self.environment, stdout=subprocess.PIPE)
+        command = [*self._command, self._path]
+        return subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def check(self):
         command = [*self._command, "--check", self._path]
@@ -79,6 +82,22 @@ def test_agent_that_runs_keeps_its_ids(machine, embedded_broker, certs):
             process.kill()
     assert (code, found["report"][0], found["subscribe"][0]) == (0, "skipped", "ok"), found
     assert f"the agent is running (process {process.pid})" in found["report"][1]
+
+
+def test_ctrl_c_ends_the_agent_quietly(machine, embedded_broker, certs):
+    with gateway.service(embedded_broker, certs), machine.start() as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=gateway.WAIT)
+    assert process.returncode == 130 and b"Traceback" not in rest + said, rest + said
+
+
+def test_a_module_that_is_missing(machine, tmp_path):
+    shutil.rmtree(tmp_path / "usr/lib/linkpulse/umqtt")
+    with machine.start() as process:
+        _, said = process.communicate(timeout=gateway.WAIT)
+    assert process.returncode == 69 and len(said.splitlines()) == 1, said
+    assert b"no module named 'umqtt'" in said and b"MICROPYPATH must name" in said
 
 
 def test_ids_stay_those_of_the_agents_user(machine):
