@@ -64,6 +64,11 @@ def send(board: Remote, timeout: int) -> Report:
     try:
         said = board.run(ONCE % guarded, PATIENCE * timeout)
     except BoardError as error:
+        if error.kind == "MemoryError":
+            raise ToolError(
+                "the agent does not fit into the heap of this board: freeze it into the firmware (docs/boards.md), "
+                "or use a firmware with a larger heap"
+            ) from error
         raise ToolError(f"the agent does not start on this board: {error.kind}: {error.text}") from error
     except TransportError as error:
         raise ToolError(f"the agent did not end in {PATIENCE * timeout} s: {error}") from error

@@ -98,7 +98,8 @@ class BoardError(Exception):
 
     def __init__(self, traceback: str):
         super().__init__(traceback)
-        self.kind, _, self.text = traceback.strip().splitlines()[-1].partition(": ")
+        kind, _, text = traceback.strip().splitlines()[-1].partition(":")
+        self.kind, self.text = kind, text.strip()  # a MemoryError may have no text
 
 
 def ports() -> list[str]:

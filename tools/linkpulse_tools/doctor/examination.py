@@ -86,7 +86,7 @@ def _look(step: Step, this: Examination) -> Finding:
         return step.look(this)
     except BoardError as error:
         text, hint = MEANINGS.get(error.kind, (f"{error.kind}: {error.text}", ""))
-        return failed(f"{text} ({error.text})" if error.kind in MEANINGS else text, hint)
+        return failed(f"{text} ({error.text})" if error.kind in MEANINGS and error.text else text, hint)
     except Gone as error:
         this.gone = True
         if this.place.gateway:
