@@ -143,7 +143,7 @@ def test_what_a_gateway_sees_of_the_server(own, tmp_path, capsys):
     with EmbeddedBroker(dataclasses.replace(bundle, server=server)) as broker:
         patient = Patient(tmp_path, ["--settings", str(tmp_path / "settings.json")], capsys, bundle, broker)
         found = patient.doctor("--no-report")
-    found.says("dates", "warning", "server until 20", "renew")
+    found.says("dates", "warning", "server until 20", "renew.*copy server.pem to the broker")
 
 
 def test_a_ca_of_another_broker(examine, own, embedded_broker):

@@ -15,6 +15,8 @@ from linkpulse_tools.doctor.model import FAILED, OK, WARNING, Finding, failed, o
 
 BIT_STRING, INTEGER = 0x03, 0x02  # ASN.1's universal tags
 RENEW = "`linkpulse provision THING --renew` makes a new one; check the clocks of the device and the broker, too"
+RENEW_SERVER = "`linkpulse provision THING --renew` makes a new one: copy server.pem to the broker, and restart it"
+EARLY = "is the clock of this device right, and that of the machine that made the certificate?"
 AGAIN = "`linkpulse provision` makes both, `linkpulse deploy` copies them"
 
 
@@ -76,8 +78,9 @@ def dates(this: Examination) -> Finding:
         seen.append(_judged("server", parse(server)[0], now))
     if not seen:
         return skipped("there is no certificate that can be read")
-    worst = next(status for status in (FAILED, WARNING, OK) if any(status == found for found, _ in seen))
-    return Finding(worst, "; ".join(text for _, text in seen), "" if worst == OK else RENEW)
+    worst = next(status for status in (FAILED, WARNING, OK) if any(status == found for found, _, _ in seen))
+    hints = dict.fromkeys(hint for _, _, hint in seen if hint)
+    return Finding(worst, "; ".join(text for _, text, _ in seen), ". ".join(hints))
 
 
 def _server(settings: dict) -> bytes | None:
@@ -98,10 +101,13 @@ def _read(this: Examination, kind: str) -> list[x509.Certificate]:
     return parse(this.place.read(this.settings[kind]) or b"")
 
 
-def _judged(name: str, certificate: x509.Certificate, now: datetime.datetime) -> tuple[str, str]:
+def _judged(name: str, certificate: x509.Certificate, now: datetime.datetime) -> tuple[str, str, str]:
+    """(status, text, hint)."""
+    renew = RENEW_SERVER if name == "server" else RENEW
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if end < now:
-        return FAILED, f"{name} expired on {end:%Y-%m-%d}"
+        return FAILED, f"{name} expired on {end:%Y-%m-%d}", renew
     if begin > now:
-        return FAILED, f"{name} is not valid before {begin:%Y-%m-%d %H:%M} UTC"
-    return (WARNING if end < now + SOON else OK), f"{name} until {end:%Y-%m-%d}"
+        return FAILED, f"{name} is not valid before {begin:%Y-%m-%d %H:%M} UTC", EARLY
+    status, hint = (WARNING, renew) if end < now + SOON else (OK, "")
+    return status, f"{name} until {end:%Y-%m-%d}", hint
