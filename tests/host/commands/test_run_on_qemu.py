@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
 from linkpulse_tools import paths
 from linkpulse_tools.build import firmware
 from linkpulse_tools.device.qemu_board import HOST
+from linkpulse_tools.errors import ToolError
 from tests.bench import qemu as bench
 
 
@@ -63,6 +65,35 @@ def test_firmware_is_made_once(elf, monkeypatch):
 
     monkeypatch.setattr(firmware, "script", never)
     assert firmware.ensure("agent") == elf
+
+
+def test_firmware_whose_sources_were_just_fetched_is_made_once(monkeypatch, tmp_path):
+    def sources():
+        (tmp_path / "src").mkdir(exist_ok=True)
+        (tmp_path / "src/fetched").write_text("1.25")
+
+    def build(out, *_):
+        out.mkdir(exist_ok=True)
+        (out / "firmware.elf").touch()
+        return out / "firmware.elf"
+
+    fake = types.SimpleNamespace(install=lambda: None, sources=sources, build=build, BuildError=OSError)
+    monkeypatch.setattr(firmware, "script", lambda name: fake)
+    monkeypatch.setattr(firmware, "FOLDERS", {"plain": tmp_path / "plain"})
+    monkeypatch.setattr(paths, "BUILD", tmp_path)
+    said = []
+    for _ in range(2):
+        firmware.ensure("plain", progress=said.append)
+    assert said == ["building the firmware (plain)"]
+
+
+def test_without_a_checkout_nothing_is_said_to_be_built(monkeypatch, tmp_path):
+    monkeypatch.setattr(firmware, "BOARD", tmp_path / "none")
+    monkeypatch.setattr(firmware, "FOLDERS", {"plain": tmp_path / "plain"})
+    said = []
+    with pytest.raises(ToolError, match="needs a checkout"):
+        firmware.ensure("plain", progress=said.append)
+    assert said == []
 
 
 def test_without_the_tools_it_is_unavailable(monkeypatch, tmp_path):

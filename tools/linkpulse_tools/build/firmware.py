@@ -63,10 +63,11 @@ def _made(kind: str, heap: int, progress) -> Path:
     seal = f"{_digest(kind)} {heap}\n"
     if elf.exists() and stamp.exists() and stamp.read_text() == seal:
         return elf
+    build = script("build")
     progress(f"building the firmware ({kind})")
     stamp.unlink(missing_ok=True)
-    build = script("build")
     _provide(build)
+    seal = f"{_digest(kind)} {heap}\n"  # with the sources that were fetched now
     like = None if kind == "plain" else FOLDERS["plain"]
     try:
         made = build.build(out, heap, True, BOARD / MANIFESTS[kind], paths.FIRMWARE, like)
