@@ -142,6 +142,7 @@ def test_count_ends_it_once_the_last_report_is_answered(devices, connect, tmp_pa
         assert [json.loads(line)["code"] for line in out.splitlines()] == [None, "Throttled"]
     else:
         assert "ACCEPTED" in out and "REJECTED Throttled" in out
+        assert "device heap" not in out  # that of a device elsewhere is not known
 
 
 def test_embedded_broker_refuses_a_removed_thing(devices, tmp_path):

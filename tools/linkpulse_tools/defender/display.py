@@ -87,7 +87,8 @@ def _facts(outcome: Outcome, status: dict | None, metrics: dict, connections: di
         table.add_row(Text(name), Text(", ".join(str(v) for v in value[0].values())))
     table.add_row("on the wire", _wire(outcome))
     heap = (status or {}).get("heap")
-    table.add_row("device heap", f"{heap:,} B in use" if isinstance(heap, int) else "unknown")
+    if isinstance(heap, int):  # known only if the device runs here
+        table.add_row("device heap", f"{heap:,} B in use")
     return table
 
 
