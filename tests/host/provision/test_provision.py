@@ -604,6 +604,7 @@ def test_removed_thing_is_refused(devices, mosquitto, tmp_path):
 def test_the_next_steps_name_the_folder(devices):
     assert devices.run("gw-1", "--host", "localhost") == 0
     lines = [line for line in devices.out.splitlines() if "linkpulse listen" in line]
+    assert f"chown mosquitto {devices.folder}/ca/server.key.pem\n" in devices.out
     assert len(lines) == 2 and all(f"linkpulse listen --out {devices.folder} " in line for line in lines), devices.out
 
 

@@ -187,7 +187,8 @@ def _next(store: Store, noted: Record) -> str:
         return f"\nDevice   {device}"
     return f"""
 Broker   mosquitto -c {ca}/mosquitto.conf
-         mosquitto's user must be able to read {ca}/server.key.pem. Keep {ca}/ca.key.pem secret: it signs certificates.
+         If root starts it, it runs as the user mosquitto, who must read the key: chown mosquitto {ca}/server.key.pem
+         Keep {ca}/ca.key.pem secret: it signs certificates.
          Without mosquitto: {listen} --broker --bind 0.0.0.0 --port {values["port"]}
 Answers  {listen} --port {values["port"]}, on the broker's machine shows each report and answers it.
 Device   {device}"""
