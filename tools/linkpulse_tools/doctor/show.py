@@ -1,4 +1,4 @@
-"""Shows the checks as a table. On a terminal, the table grows while the checks are done."""
+"""Shows the checks as a table, which grows on a terminal while the checks are done, or as lines for a file."""
 
 import contextlib
 
@@ -13,7 +13,7 @@ STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "
 
 
 class Sheet:
-    """A context manager with `begin(name)` and `add(check)`. When it is left, it prints the table."""
+    """A context manager with `begin(name)` and `add(check)`. When it is left, it prints all."""
 
     def __init__(self, console: Console):
         self._console, self._checks, self._now = console, [], None
@@ -27,7 +27,7 @@ class Sheet:
     def __exit__(self, *error):
         self._now = None
         if not self._live:
-            self._console.print(self._table())
+            self._print()
             return
         self._refresh()
         self._live.__exit__(*error)
@@ -44,6 +44,15 @@ class Sheet:
     def _refresh(self) -> None:
         if self._live:
             self._live.update(self._table(), refresh=True)
+
+    def _print(self) -> None:
+        """The same rows for a file or a pipe, which have no width: no line is folded."""
+        width = max((len(check.name) for check in self._checks), default=0)
+        for check in self._checks:
+            line = Text(f"{check.name:<{width}}  {check.status:<7}  {check.text}")
+            self._console.print(line, soft_wrap=True)
+            if check.hint:
+                self._console.print(Text(f"{'':<{width}}  {'':<7}  → {check.hint}"), soft_wrap=True)
 
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
