@@ -45,6 +45,14 @@ def two(out):
     return [out / "deep" / "two.txt"]
 
 
+LONG = "linkpulse-mpy-armv7emsp-" + "0" * 60 + ".zip"
+
+
+def long(out):
+    (out / LONG).touch()
+    return [out / LONG]
+
+
 def lacking(out):
     raise dist_files.Unavailable("the program three is not installed")
 
@@ -58,6 +66,8 @@ def run(*arguments) -> int:
 
 
 def test_every_file_is_in_the_sums_and_shown(kinds, capsys):
+    out = kinds(one=one, long=long)
+    assert run() == 0 and f" {LONG} " in capsys.readouterr().out
     out = kinds(one=one, two=two)
     assert run("--json") == 0
     shown = json.loads(capsys.readouterr().out)

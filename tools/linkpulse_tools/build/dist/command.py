@@ -31,6 +31,7 @@ KINDS: dict[str, str] = {
     "greengrass": "greengrass",
 }
 SUMS = "SHA256SUMS"
+FILE_WIDTH = 200  # of a table that is written to a file or a pipe: no file's name is folded
 
 
 @dataclass
@@ -124,6 +125,8 @@ def _show(console: Console, out: Path, made: Made, as_json: bool) -> None:
     if as_json:
         console.out(json.dumps({"out": str(out), "files": rows, "left_out": made.left_out}), highlight=False)
         return
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     table = Table()
     for heading in ("kind", "file", "bytes", "sha256"):
         table.add_column(heading, justify="right" if heading == "bytes" else "left", overflow="fold")
