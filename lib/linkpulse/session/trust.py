@@ -46,23 +46,30 @@ def context(ca, cert, key):
         c.verify_mode = required
     if required is None or c.verify_mode != required:
         raise TLSError("this firmware's TLS does not verify certificates: use one with mbedTLS")
-    for der in _ders("ca", ca):
-        _load("ca", ca, c.load_verify_locations, der)
+    for der in ders("ca", ca):
+        _load(c.load_verify_locations, (der,), ca)
     # In DER, a chain is one buffer, too. The first certificate is the device's own.
-    _load("cert or key", cert, c.load_cert_chain, _ders("cert", cert)[0], _ders("key", key)[0])
+    _load(c.load_cert_chain, (ders("cert", cert)[0], ders("key", key)[0]), cert, key)
     return c
 
 
-def _load(name, path, load, *ders):
+def _load(load, blocks, path, key=None):
     try:
-        load(*ders)
-    except (ValueError, OSError):
+        load(*blocks)
+    except (ValueError, OSError) as e:
         bytearray(_ROOM)  # raises MemoryError if memory ran out, which TLS does not say
+        name = "ca" if key is None else "cert"
+        if "key" in str(e):
+            name = "key"
+            path = key
         raise SettingsError("%s: %s does not hold what it should, as PEM or DER" % (name, path))
 
 
-def _ders(name, path):
-    # The DER blocks of a file. Most builds of MicroPython read only DER, so PEM is decoded here.
+def ders(name, path):
+    """The DER blocks of a file in PEM or DER. Most builds of MicroPython read only DER, so PEM is decoded here.
+
+    Raises SettingsError, which names the setting `name`.
+    """
     try:
         size = os.stat(path)[6]
         if size > _MAX_FILE:

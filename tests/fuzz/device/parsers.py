@@ -572,7 +572,7 @@ def pem():
     def run(data):
         files.data = data
         try:
-            for block in trust._ders("key", "/key"):
+            for block in trust.ders("key", "/key"):
                 assert isinstance(block, bytes)
         except SettingsError as e:
             str(e)
