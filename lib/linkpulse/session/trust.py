@@ -58,10 +58,12 @@ def _load(load, blocks, path, key=None):
         load(*blocks)
     except (ValueError, OSError) as e:
         bytearray(_ROOM)  # raises MemoryError if memory ran out, which TLS does not say
-        name = "ca" if key is None else "cert"
-        if "key" in str(e):
-            name = "key"
-            path = key
+        name = "ca"
+        if key is not None:
+            name = "cert"
+            if "key" in str(e):
+                name = "key"
+                path = key
         raise SettingsError("%s: %s does not hold what it should, as PEM or DER" % (name, path))
 
 
