@@ -302,7 +302,7 @@ def test_too_little_heap(make_board, on_qemu, tmp_path, micropython, mpy_path, v
     # Here the session alone fits: without the agent's own 12 KB the broker is found to be well.
     found.only("memory", r"3\d,\d+ bytes free .*, \d\d,\d+ in one piece; TLS", "freeze", also=["publish"])
     found.says("publish", "failed", "no report could be made", "memory, above")
-    with qemu(make_board, 45056) as machine:
+    with qemu(make_board, 40960) as machine:
         found = on_qemu(machine)
     found.only("memory", "TLS does not fit in", also=["tls"])
     found.says("tls", "failed", "", "free heap first")

@@ -152,8 +152,8 @@ def test_remove_leaves_nothing(devices, cloud, all_of_it):
     assert cloud.contents() == empty
     assert not (devices.folder / THING).exists()
     cloud.calls.clear()
-    assert devices.run(THING, "--remove") == 0
-    assert "nothing to do" in devices.out and cloud.calls == []
+    assert devices.run(THING, "--remove") == 1
+    assert f"has no thing {THING}" in devices.err and cloud.calls == []
 
 
 def test_what_things_share_goes_with_the_last(devices, cloud, all_of_it):
