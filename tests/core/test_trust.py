@@ -26,13 +26,13 @@ def test_a_certificate_that_finds_no_memory_is_no_wrong_certificate():
     def load(*ders):
         raise ValueError("invalid cert")
 
-    raises(SettingsError, trust._load, "ca", "ca.der", load, b"")
+    raises(SettingsError, trust._load, load, (b"",), "ca.der")
 
     def full(size):
         raise MemoryError
 
     trust.bytearray = full
     try:
-        raises(MemoryError, trust._load, "ca", "ca.der", load, b"")
+        raises(MemoryError, trust._load, load, (b"",), "ca.der")
     finally:
         del trust.bytearray
