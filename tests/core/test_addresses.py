@@ -199,6 +199,30 @@ def test_ipv6_addresses_that_change_or_stay():
             equal([sockets.names.seen(t.slot(i)) for i in range(t.kept) if names[i]], [1] * (2 - names.count(None)))
 
 
+def test_ipv6_addresses_that_were_not_read_to_their_end():
+    file = Pieces(inet6(("fd00::1", "eth0"), ("fd00::2", "eth1")), (4000,))
+    rows = table(TCP6, [row("fd00::1", 1), row("fd00::2", 2)])
+    for error in (MemoryError(), OSError(errno.ENOMEM)):
+        c = collector(usual(tcp6=rows, if_inet6=file))
+        slot = c._addresses.slot
+
+        def failing(buf, start, end):
+            if buf[end - 1] == 49:  # eth1
+                raise error
+            return slot(buf, start, end)
+
+        c._addresses.slot = failing
+        sockets = SocketTable()
+        try:
+            c.sockets(sockets)
+            assert isinstance(error, OSError)
+        except MemoryError:
+            pass
+        c._addresses.slot = slot
+        c.sockets(sockets)
+        equal(dict(ports(sockets, sockets.tcp_ports)), {1: "eth0", 2: "eth1"})
+
+
 def test_an_address_that_no_interface_has():
     # That of another machine, one of a whole network that is local (ip route add local), or an interface just gone.
     files = usual(tcp=table(TCP, [row("198.51.100.1", 80), row("0.0.0.0", 22)]))

@@ -60,10 +60,13 @@ class Addresses:
         if self._same(names, lines):
             self.count = self._next = self._filled
             return
+        text = self._text
+        self._text = None
         self.count = self._filled = self._next = 0
         self._more = False
         self._names = names
-        lines.each(self._inet6, self._take)
+        if lines.each(self._inet6, self._take):
+            self._text = text  # all of it is in the table
         self._filled = self.count
 
     def _same(self, names, lines):
