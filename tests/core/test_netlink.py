@@ -2,10 +2,11 @@
 
 import sys
 from array import array
-from check import equal, without_heap
+from check import equal, raises, without_heap
 from proc_root import ROOT, collector, connections, ip, ports, usual
 from linkpulse.collect.linux import netlink
 from linkpulse.collect.linux.addresses import NONE, Addresses
+from linkpulse.collect.linux.netlink_plain import Messages
 from linkpulse.collect.linux.proc_lines import ORDER
 from linkpulse.collect.linux.proc_lines import ProcFile, ProcLines
 from linkpulse.collect.interface_filter import InterfaceFilter
@@ -289,6 +290,83 @@ def test_a_kernel_without_sock_diag():
         equal(d.read(array("i", (0,) * 15), bytearray(36), None, None, None, None), False)
     finally:
         netlink.connect = kept
+
+
+class Failing(Kernel):
+    """Fails at its n-th call, and knows whether it was closed."""
+
+    def __init__(self, n, error):
+        super().__init__(many(3))
+        self._left = n
+        self._error = error
+        self.closed = False
+
+    def write(self, request):
+        self._call()
+        super().write(request)
+
+    def readinto(self, view):
+        self._call()
+        return super().readinto(view)
+
+    def close(self):
+        self.closed = True
+
+    def _call(self):
+        self._left -= 1
+        if not self._left:
+            raise self._error
+
+
+def test_a_socket_that_fails_is_closed():
+    # EACCES: a security module lets sockets be made, but nothing be asked. ENOBUFS: an answer was lost.
+    kept = netlink.connect
+    try:
+        for error in (OSError(13), OSError(105), MemoryError()):
+            for n in range(1, 9):
+                r = Reading([])
+                kernel = Failing(n, error)
+                netlink.connect = lambda kernel=kernel: kernel
+                d = diag((3, 0))
+                state = r.state
+                state[2], state[3] = LISTEN, ESTABLISHED
+                equal((n, d.read(state, bytearray(36), r.addresses, r.table, r.found, ProcLines())), (n, False))
+                assert kernel.closed, n
+    finally:
+        netlink.connect = kept
+
+
+class Scarce:
+    """A view of messages of 96 bytes; there is memory for so many views of them and of their fields as left[0]."""
+
+    def __init__(self, view, left):
+        self._view = view
+        self._left = left
+
+    def __getitem__(self, part):
+        self._left[0] -= 1
+        if self._left[0] == -1:
+            raise MemoryError
+        view = self._view[part]
+        return Scarce(view, self._left) if len(view) == 96 else view
+
+
+def test_memory_that_ran_out_for_the_views_of_messages():
+    for n in range(3 * 6):
+        r = Reading(many(3))
+        buf = bytearray(b"".join([m for _, _, m in many(3)]))
+        replaced = Messages(Scarce(memoryview(buf), [n]))
+        for expected in (None, 3):
+            r.table.begin()
+            state = r.state
+            state[0], state[11], state[12] = 0, 96, 0
+            args = buf, len(buf), state, bytearray(36), r.addresses.table, r.table.records, r.table.state
+            if expected is None:
+                raises(MemoryError, replaced.messages, *args)
+            else:
+                equal(replaced.messages(*args), 0)
+        found = sorted([found[:2] for found in connections(r.table)])
+        equal((n, found), (n, [("192.0.2.%d:443" % (i + 2), 1000 + i) for i in range(3)]))
 
 
 def like_one_another():

@@ -64,7 +64,9 @@ class Netlink:
                     return False
             return state[_COUNTED] == self._inuse(2 if udp else 0, lines)
         except (OSError, AttributeError, MemoryError):
-            self._file = None
+            if self._file is not None:
+                self._file.close()  # MicroPython closes no file that is forgotten
+                self._file = None
             return False
 
     def _open(self):

@@ -76,7 +76,8 @@ class Messages:
 
     def _cut(self, size, end):
         # The views are made when there are so many messages for the first time.
-        if size not in self._fields:
+        fields = self._fields.get(size)
+        if fields is None or len(fields[4]) < len(fields[0]):  # memory ran out within a message
             self._fields[size] = [], [], [], [], []
         self._heads, self._ports, self._locals, self._remotes, self._devices = self._fields[size]
         at = len(self._heads) * size
