@@ -352,6 +352,8 @@ class Scarce:
 
 
 def test_memory_that_ran_out_for_the_views_of_messages():
+    if sys.implementation.name != "micropython":
+        return  # struct takes views there only
     for n in range(3 * 6):
         r = Reading(many(3))
         buf = bytearray(b"".join([m for _, _, m in many(3)]))
