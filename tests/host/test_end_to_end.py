@@ -82,7 +82,7 @@ def test_an_agent_with_nothing_to_do_sleeps(embedded_broker, certs, agent):
     with Responder(embedded_broker.host, embedded_broker.port, certs, Service(limit=0)):
         options = {"program": IDLE, "interval": 300}
         found = status(agent(embedded_broker, certs.ca, certs.thing, **options))
-    assert all(count <= 2 * found["waits"] for count in found["found"]), found
+    assert all(count <= 2 * found["seconds"] for count in found["found"]), found
 
 
 def test_pem_files_do_as_well(embedded_broker, certs, agent):

@@ -7,13 +7,13 @@ from .schedule import Retry, after
 from .status import DEBUG, INFO, Status
 from .. import __version__
 from ..errors import ClockError, LinkpulseError, NetworkError
-from ..port import const, mem_alloc, time
+from ..port import IDLE, const, mem_alloc, time
 from ..port.clock import epoch, synchronize
 from ..session.session import Session
 from ..session.tls_stream import PIECE
 
 _LONGEST = const(86400000)  # ms
-_IDLE = const(1000)  # ms between two steps without hardware
+_BUSY = const(1000)  # ms between two steps beside other tasks
 
 
 class Agent:
@@ -44,7 +44,7 @@ class Agent:
         self._handlers = (self.reports,) + tuple(handlers)
         self._turn = 0  # the index of the handler that comes first
         self._board = beat = None
-        self._piece = _IDLE
+        self._piece = IDLE
         if settings.board():
             from ..board import Board
 
@@ -109,7 +109,7 @@ class Agent:
 
         try:
             while True:
-                await asyncio.sleep_ms(min(self._piece, self.step()))
+                await asyncio.sleep_ms(min(self._piece, _BUSY, self.step()))
                 self._status.notify(on_outcome)
         finally:
             self.close()
@@ -150,7 +150,7 @@ class Agent:
         return self._failed(error)
 
     def pause(self, ms):
-        """Waits for a message, at most `ms` and at most a second, so that Ctrl-C works on every platform."""
+        """Waits for a message, at most `ms`; where Ctrl-C or a watchdog would have to wait, in smaller pieces."""
         ms = min(ms, self._piece)
         if not self.session.connected():
             time.sleep(ms / 1000)  # on the unix port, sleep_ms() wakes up every 0.5 ms

@@ -19,6 +19,7 @@ class time:  # noqa: N801 (it stands for MicroPython's module)
 
 
 POLLS_DESCRIPTORS = False
+IDLE = 1000
 
 
 def const(value):

@@ -10,6 +10,8 @@ from sys import platform, print_exception  # noqa: F401
 
 # Whether select.poll() sleeps for a socket, but looks every millisecond for other objects such as TLS streams.
 POLLS_DESCRIPTORS = platform == "linux"
+# The most ms to wait in one piece. Ctrl-C ends the waiting at once on Linux, and not before its end on some boards.
+IDLE = 30000 if POLLS_DESCRIPTORS else 1000
 
 
 def wall_clock():
