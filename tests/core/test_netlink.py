@@ -12,7 +12,7 @@ from linkpulse.collect.linux.proc_lines import ProcFile, ProcLines
 from linkpulse.collect.interface_filter import InterfaceFilter
 from linkpulse.sample.sockets import RECORD, SocketTable
 
-ESTABLISHED, CLOSE, CLOSE_WAIT, LISTEN = 1, 7, 8, 10
+ESTABLISHED, FIN_WAIT2, CLOSE, CLOSE_WAIT, LISTEN = 1, 5, 7, 8, 10
 TCP, UDP = 6, 17
 
 
@@ -25,7 +25,7 @@ def message(kind, body):
     return u(4, 16 + len(body)) + u(2, kind) + u(2, 2) + u(4, 1) + u(4, 0) + body
 
 
-def tcp(state, local, local_port, remote="0.0.0.0", remote_port=0, more=8, device=0):
+def tcp(state, local, local_port, remote="0.0.0.0", remote_port=0, more=8, device=0, timer=0):
     """One socket as (family, state, message); `more` bytes of attributes, `device` the interface's index."""
     family = 10 if ":" in local else 2
     ends = bytes([local_port >> 8, local_port & 255, remote_port >> 8, remote_port & 255])
@@ -33,7 +33,7 @@ def tcp(state, local, local_port, remote="0.0.0.0", remote_port=0, more=8, devic
     return (
         family,
         state,
-        message(20, bytes([family, state, 0, 0]) + ends + addresses + u(4, device) + bytes(28) + bytes(more)),
+        message(20, bytes([family, state, timer, 0]) + ends + addresses + u(4, device) + bytes(28) + bytes(more)),
     )
 
 
@@ -247,6 +247,22 @@ def test_records_of_two_sizes_are_not_trusted():
 def test_a_number_that_is_not_the_kernels_is_not_trusted():
     for inuse in ((9, 0), (11, 0), (10, 1)):
         equal(Reading(many(10), inuse).whole, False)
+
+
+def test_half_closed_sockets():
+    # Of one that no process has any more the kernel sends less, with timer 3, and does not count it.
+    kept = tcp(FIN_WAIT2, "192.0.2.1", 1, "192.0.2.2", 2)
+    left = tcp(FIN_WAIT2, "2001:db8::1", 1, "2001:db8::2", 2, 0, timer=3)
+    for n, m in ((0, 1), (0, 40), (1, 0), (1, 1), (20, 20), (42, 0)):
+        r = Reading(many(100) + [kept] * n + [left] * m, (100 + n, 0), again=1)
+        equal((n, m, r.whole, r.table.connections), (n, m, True, 100))
+        equal(Reading(many(100) + [kept] * n + [left] * m, (101 + n, 0)).whole, False)
+    # Those that are too many for one read are not counted, and nothing of them is left for the next dump.
+    for inuse in (99, 130):
+        r = Reading(many(100) + [kept, left] * 30, (inuse, 0), again=1)
+        equal((r.whole, r.netlink._file.readinto(memoryview(bytearray(99)))), (False, None))
+    for spoiled in (b"\xff" * 96, bytes(96), b"abc", message(2, u(4, 0xFFFFFFFF) + bytes(16))):
+        equal(Reading(many(2) + [(2, FIN_WAIT2, spoiled)], (3, 0)).whole, False)
 
 
 def everything(sockets, counts, chosen):
