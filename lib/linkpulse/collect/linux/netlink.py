@@ -16,7 +16,9 @@ from .rtnetlink import u32
 from ...port import const, socket
 from ...port.native import BYTECODE
 
-_SIZE = const(4096)  # over NLMSG_GOODSIZE, under which the kernel's datagrams do not go
+# Over NLMSG_GOODSIZE, under which the kernel's datagrams do not go, where pages have 4 KB. With larger pages they have
+# 8 KB, so from 43 sockets of one kind on the text of /proc is read.
+_SIZE = const(4096)
 _READS = const(4096)
 _BY_FAMILY = const(20)  # SOCK_DIAG_BY_FAMILY, with struct inet_diag_req_v2
 _GETSOCK = const(18)  # TCPDIAG_GETSOCK, with struct inet_diag_req: IPv4 and IPv6 in one pass over the kernel's table
