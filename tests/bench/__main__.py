@@ -70,7 +70,7 @@ def run(console: Console, quick: bool) -> dict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, no valgrind: under a minute")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, no valgrind: some three minutes")
     parser.add_argument("--json", action="store_true", help="the figures on standard output instead of the table")
     options = parser.parse_args()
     try:

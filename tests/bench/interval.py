@@ -20,9 +20,9 @@ from .programs import PEER, Programs
 from .worker import Failed
 
 INTERVAL = 300
-IDLE = 10.0  # seconds
+IDLE = 50.0  # seconds; longer than any piece of an agent's waiting
 PORT = 443  # where the peer goes, with ALPN
-PATIENCE = 40.0
+PATIENCE = 75.0
 THING = "bench"
 
 
@@ -75,7 +75,7 @@ def ours(programs: Programs, bundle: certs.Bundle, where: EmbeddedBroker, folder
     settings = {
         "thing": THING, "host": where.host, "port": where.port, "server_name": "localhost",
         "ca": str(bundle.ca.der), "cert": str(bundle.thing.der), "key": str(bundle.thing.key_der),
-        "interval": int(2 * IDLE), "allow_short_interval": True, "loopback": True, "state": str(folder / "state"),
+        "interval": int(IDLE) + 10, "allow_short_interval": True, "loopback": True, "state": str(folder / "state"),
     }  # fmt: skip
     path = process.write_settings(folder / "settings.json", settings)
     env = programs.env(None) | {"MICROPYPATH": mpy.search_path(programs.lib(programs.variants[0]), paths.VENDOR)}
