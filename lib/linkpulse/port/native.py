@@ -14,4 +14,5 @@ def _first(two) -> int:
     return int(ptr16(two)[0])
 
 
-BYTECODE = implementation.name == "micropython" and not _first(b"\x00\x01")
+# In a bytearray, because a constant in flash may have an odd address, which a Cortex-M0 cannot read two bytes from.
+BYTECODE = implementation.name == "micropython" and not _first(bytearray(b"\x00\x01"))
