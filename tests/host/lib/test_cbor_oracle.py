@@ -61,6 +61,12 @@ def plain(address):
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def own(m):
+    """The IPv4 address of eth0, whose network is 128.0.0.0/1: one that a socket has."""
+    found = (plain(local) for name in ("tcp", "tcp6", "udp", "udp6") for local, *_ in m[name])
+    return next((a for a in found if a.version == 4 and 128 <= a.packed[0] < 224), None)
+
+
 def files(m, totals):
     def rows(name):
         make = proc_root.row if name.startswith("tcp") else proc_root.udp
@@ -70,6 +76,8 @@ def files(m, totals):
     found.update({name: proc_root.table(proc_root.UDP, rows(name), 127) for name in ("udp", "udp6")})
     found["if_inet6"] = proc_root.inet6(*[(address.exploded, name) for address, name in m["interfaces"].items()])
     found["route"] = proc_root.route(("eth0", "128.0.0.0", "128.0.0.0"))
+    addresses = [] if own(m) is None else [str(own(m))]
+    found["fib_trie"] = proc_root.trie(*addresses) + b"  |-- 255.255.255.255\n     /32 link BROADCAST\n"
     found["dev"] = proc_root.dev(("eth0", *totals))
     return found
 
@@ -85,7 +93,7 @@ class Model:
             return self.m["interfaces"].get(address)
         if address.packed[0] == 127:
             return "lo"
-        return "eth0" if address.packed[0] >= 128 else None
+        return "eth0" if address == own(self.m) else None
 
     def rows(self, names, wanted):
         for name in names:
