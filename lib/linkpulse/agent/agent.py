@@ -213,11 +213,10 @@ class Agent:
         if message is None:
             return
         topic, payload = message
-        status = self._status
-        if status.log is not None:
-            status.say(DEBUG, "%d bytes to %s" % (len(payload), topic))
+        if self._status.log is not None:
+            self._status.say(DEBUG, "%d bytes to %s" % (len(payload), topic))
         self.session.publish(topic, payload)
-        status.values["published"] += 1
+        self._status.values["published"] += 1
 
     def _received(self, topic, payload):
         for handler in self._handlers:
@@ -247,14 +246,5 @@ class Agent:
         # A handler that fails must not keep the others from their turn.
         self._turn = (self._turn + 1) % len(self._handlers)
         wait = self._retry.failed(isinstance(error, NetworkError), error is not None and error.lasting)
-        text = "out of memory: lower `connections`, or free heap"
-        kind = "MemoryError"
-        category = "memory"
-        if error is not None:
-            text = str(error)
-            kind = type(error).__name__
-            category = error.category
-            if self._retry.kicked():
-                text += "; this happens again and again: does another client use the client id %s?" % self._client_id
-        self._status.outcome("error", text, kind, category, wait // 1000)
+        self._status.failed(error, self._client_id if self._retry.kicked() else None, wait // 1000)
         return wait

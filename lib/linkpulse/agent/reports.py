@@ -73,7 +73,7 @@ class Reports:
         except LinkpulseError as e:
             # That is no fault of the connection, and trying again at once would not help.
             self.next = after(self._interval)
-            self._status.outcome("error", str(e), type(e).__name__, e.category)
+            self._status.failed(e)
             return None
         values = self._status.values
         values["report_id"] = self.reporter.report_id

@@ -46,6 +46,20 @@ class Status:
         self.changed = True
         self.say(INFO if error is None else ERROR, what if error is None else error)
 
+    def failed(self, error, client_id=None, retry_after=None):
+        """Notes a LinkpulseError, or with None that memory ran out; then it allocates nothing. `client_id` is given if
+        another client may have it."""
+        text = "out of memory: lower `connections`, or free heap"
+        kind = "MemoryError"
+        category = "memory"
+        if error is not None:
+            text = str(error)
+            kind = type(error).__name__
+            category = error.category
+            if client_id is not None:
+                text += "; this happens again and again: does another client use the client id %s?" % client_id
+        self.outcome("error", text, kind, category, retry_after)
+
     def say(self, level, text):
         """Writes to the log, if there is one. An error in the application's log function does not end the agent."""
         try:

@@ -1,6 +1,8 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, TypedDict, type_check_only
 
+from linkpulse.errors import LinkpulseError
+
 ERROR: int
 INFO: int
 DEBUG: int
@@ -40,6 +42,9 @@ class Status:
         kind: str | None = None,
         category: str | None = None,
         retry_after: int | None = None,
+    ) -> None: ...
+    def failed(
+        self, error: LinkpulseError | None, client_id: str | None = None, retry_after: int | None = None
     ) -> None: ...
     def say(self, level: int, text: str) -> None: ...
     def raised(self, what: str, e: Exception) -> None: ...
